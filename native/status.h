@@ -1,0 +1,33 @@
+// Result of every fallible operation of the core. The core throws nothing
+// across its public face: a caller in C++, in a test or in the addon gets a
+// Status and decides.
+#pragma once
+
+#include <string>
+#include <utility>
+
+namespace ghostai {
+
+enum class StatusCode {
+  kOk,
+  kInvalidArgument,      // the caller broke the contract
+  kModelNotFound,        // no such folder or file
+  kModelDamaged,         // a checksum, size or self-test does not match
+  kModelUnsupported,     // a well-formed model that this engine cannot run
+  kKernelsUnsupported,   // a forced instruction set that this CPU lacks
+  kBusy,                 // the queue is full
+  kDeadlineExceeded,     // waited longer than the caller allows
+  kClosed,               // the engine is shutting down
+  kOutOfMemory,
+};
+
+struct Status {
+  StatusCode code = StatusCode::kOk;
+  std::string message;  // says what was expected and what came
+
+  bool ok() const { return code == StatusCode::kOk; }
+  static Status Ok() { return {}; }
+  static Status Error(StatusCode code, std::string message) { return {code, std::move(message)}; }
+};
+
+}  // namespace ghostai
