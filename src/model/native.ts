@@ -62,7 +62,11 @@ export interface NativeHandle {
  */
 export interface Native {
   open(options: NativeOpenOptions): NativeHandle;
-  score(handle: NativeHandle, texts: readonly string[], options: NativeScoreOptions): Promise<NativeScore>;
+  score(
+    handle: NativeHandle,
+    texts: readonly string[],
+    options: NativeScoreOptions,
+  ): Promise<NativeScore>;
   stats(handle: NativeHandle): NativeStats;
   /** Waiting calls are rejected with ERR_MODEL_CLOSED, the running batch is answered. Idempotent. */
   close(handle: NativeHandle): Promise<void>;

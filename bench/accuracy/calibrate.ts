@@ -1,0 +1,131 @@
+/**
+ * Makes a freshly exported model folder complete: measures its logits over the
+ * whole line on benign texts, writes calibration.json, the int8 logits of the
+ * self-test vectors, and the manifest.
+ *
+ *   npm run calibrate -- --data FOLDER [--model models/ghostai-small]
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { mapBounded } from "../../src/bounded.ts";
+import type { Calibration } from "../../src/model/calibration.ts";
+import { type Manifest, runtimeFiles } from "../../src/model/folder.ts";
+import { type Model, openModel } from "../../src/model/model.ts";
+import { readings } from "../../src/text/views.ts";
+import { dataFolder, readSet } from "./data.ts";
+
+/** Where each false-positive rate lies on the risk scale. */
+const scoreAtRate = [
+  { rate: 0.05, score: 0.4 },
+  { rate: 0.03, score: 0.5 },
+  { rate: 0.01, score: 0.8 },
+  { rate: 0.001, score: 0.95 },
+] as const;
+/** Window of the model as it was trained: tokens with the two special ones, and from start to start. */
+const window = { tokens: 128, stride: 96 };
+/** Kernels differ in the order of float sums; a requantised activation may then differ by one step. */
+const selfTestTolerance = 0.1;
+
+const { values } = parseArgs({
+  options: {
+    data: { type: "string" },
+    model: { type: "string", default: "models/ghostai-small" },
+  },
+});
+const folder = values.model;
+const path = (name: string) => join(folder, name);
+const readJson = (name: string) => JSON.parse(readFileSync(path(name), "utf8"));
+const writeJson = (name: string, value: unknown) =>
+  writeFileSync(path(name), `${JSON.stringify(value, null, 1)}\n`);
+const round = (value: number) => Number(value.toFixed(5));
+
+function writeManifest(): void {
+  const config = readJson("config.json");
+  const digest = (name: string) =>
+    createHash("sha256")
+      .update(readFileSync(path(name)))
+      .digest("hex");
+  const names = [...runtimeFiles, "model.safetensors"]
+    .filter((name) => existsSync(path(name)))
+    .sort();
+  const files = Object.fromEntries(names.map((name) => [name, digest(name)]));
+  const manifest: Manifest = {
+    format: 1,
+    name: config._name,
+    version: config.version,
+    window,
+    files,
+  };
+  writeJson("manifest.json", manifest);
+}
+
+function open(): Model {
+  const limits = { queueMax: 1024, windowsMax: 1_000_000, deadlineMs: 3_600_000 };
+  return openModel({ path: folder, kernels: "", cores: [], threads: 2, ...limits });
+}
+
+async function logits(model: Model, texts: readonly string[]): Promise<number[]> {
+  return mapBounded(texts, 8, async (text) => {
+    const { logit } = await model.score(readings(text).readings.map((reading) => reading.text));
+    return logit;
+  });
+}
+
+function calibrationFrom(descending: readonly number[], source: string): Calibration {
+  const count = descending.length;
+  // Halfway between the last logit that may lie above and the first that may not.
+  const logitAt = (rate: number) => {
+    const allowed = Math.floor(rate * count);
+    return ((descending[allowed - 1] as number) + (descending[allowed] as number)) / 2;
+  };
+  const inner = scoreAtRate.map(({ rate, score }) => ({
+    logit: round(logitAt(rate)),
+    score,
+    false_positive_rate: rate,
+  }));
+  const lowest = { logit: round((descending[count - 1] as number) - 1), score: 0 };
+  const highest = { logit: round((inner[inner.length - 1]?.logit ?? 0) + 2), score: 1 };
+  return { source, texts: count, points: [lowest, ...inner, highest] };
+}
+
+const data = dataFolder(values.data);
+const vectors = readJson("selftest.json").vectors as {
+  text: string;
+  logit?: number;
+  logit_fp32: number;
+}[];
+const provisional: Calibration = {
+  source: "not calibrated yet",
+  texts: 1,
+  points: [
+    { logit: -10, score: 0 },
+    { logit: 10, score: 1 },
+  ],
+};
+writeJson("calibration.json", provisional);
+writeJson("selftest.json", {
+  tolerance: 100,
+  vectors: vectors.map((vector) => ({ ...vector, logit: vector.logit_fp32 })),
+});
+writeManifest();
+
+const model = open();
+const benign = readSet(data, "heldout_benign").map((row) => row.text);
+const descending = (await logits(model, benign)).sort((a, b) => b - a);
+const source = "largest logit over windows and readings of dev/heldout_benign, `npm run calibrate`";
+const calibration = calibrationFrom(descending, source);
+const int8 = await Promise.all(vectors.map(async ({ text }) => (await model.score([text])).logit));
+await model.close();
+writeJson("calibration.json", calibration);
+writeJson("selftest.json", {
+  tolerance: selfTestTolerance,
+  vectors: vectors.map((vector, index) => ({ ...vector, logit: round(int8[index] as number) })),
+});
+writeManifest();
+console.log(JSON.stringify(calibration, null, 1));
+const check = open();
+await check.selfTest();
+await check.close();
+console.log(`${folder} is complete; its self-test passes`);

@@ -1,0 +1,139 @@
+/**
+ * The line that every prompt walks: normalise > recall > scan > model > decide.
+ * What it touches outside itself comes in as parameters.
+ */
+import { mapBounded } from "./bounded.ts";
+import type { Cache, Recalled } from "./cache/cache.ts";
+import { GhostError } from "./errors.ts";
+import type { Model, ModelScore } from "./model/model.ts";
+import { decide } from "./policy/policy.ts";
+import { scan } from "./scan/index.ts";
+import { type Reading, readings } from "./text/views.ts";
+import type { Finding, Prompt, ScannerName, Scores, Segment, Verdict } from "./types.ts";
+
+export type Stage = "normalise" | "recall" | "scan" | "queue" | "tokenize" | "model" | "decide";
+
+/** Told what happens on the way; must not throw. */
+export interface Observer {
+  stage(name: Stage, seconds: number): void;
+  cache(layer: "l1", outcome: "hit" | "miss" | "joined"): void;
+  finding(scanner: ScannerName): void;
+}
+
+export interface InspectorDependencies {
+  readonly model: Pick<Model, "score" | "identity">;
+  readonly cache: Cache;
+  readonly keyOf: (segment: Segment) => string;
+  readonly observer: Observer;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Inspector {
+  /** Rejects with GhostError `busy`, `deadline_exceeded`, `shutting_down` or `internal_error`. */
+  inspect(prompt: Prompt): Promise<Verdict>;
+}
+
+/** A finding at or above this score answers for its segment without the model. */
+const sureScore = 0.95;
+/** What the model says below this is not worth a finding; the verdict still carries the score. */
+const modelFindingScoreMin = 0.5;
+
+/** Segments of one prompt with the model at once: a long conversation must not fill the model's queue. */
+const segmentsInFlightMax = 4;
+
+interface Times {
+  queue: number;
+  tokenize: number;
+  model: number;
+}
+
+function unreadable(label: string, end: number, message: string): Finding {
+  return { scanner: "model", label, score: 1, start: 0, end, message };
+}
+
+function modelFindings(segment: Segment, views: readonly Reading[], scored: ModelScore): Finding[] {
+  const found: Finding[] = [];
+  const reading = views[scored.reading];
+  if (scored.score >= modelFindingScoreMin && reading !== undefined) {
+    const [start, end] = reading.toOriginal(scored.start, scored.end);
+    const message = `The model reads this part as an attack (${reading.name} reading)`;
+    found.push({
+      scanner: "model",
+      label: "model/attack",
+      score: scored.score,
+      start,
+      end,
+      message,
+    });
+  }
+  if (scored.truncated) {
+    const message = "The text is longer than the window budget; the rest was not read";
+    found.push(unreadable("model/too-long", segment.text.length, message));
+  }
+  return found;
+}
+
+/** Builds the inspector. One call of `inspect` walks the whole line for one prompt. */
+export function createInspector(dependencies: InspectorDependencies): Inspector {
+  const { model, cache, keyOf, observer, now } = dependencies;
+
+  function timed<T>(stage: Stage, work: () => T): T {
+    const started = now();
+    const result = work();
+    observer.stage(stage, (now() - started) / 1000);
+    return result;
+  }
+
+  async function scoreSegment(segment: Segment, times: Times): Promise<Scores> {
+    const views = timed("normalise", () => readings(segment.text));
+    const found = timed("scan", () => scan({ ...segment, readings: views.readings }));
+    for (const finding of found) observer.finding(finding.scanner);
+    if (views.budgetExceeded) {
+      const message = "The text hides more encoded parts than are read; the rest was not read";
+      found.push(unreadable("model/too-many-readings", segment.text.length, message));
+    }
+    if (found.some((finding) => finding.score >= sureScore)) return { findings: found };
+    const scored = await model.score(views.readings.map((reading) => reading.text));
+    times.queue = Math.max(times.queue, scored.queueMs);
+    times.tokenize = Math.max(times.tokenize, scored.tokenizeMs);
+    times.model = Math.max(times.model, scored.modelMs);
+    observer.stage("queue", scored.queueMs / 1000);
+    observer.stage("tokenize", scored.tokenizeMs / 1000);
+    observer.stage("model", scored.modelMs / 1000);
+    const byModel = modelFindings(segment, views.readings, scored);
+    for (const finding of byModel) observer.finding(finding.scanner);
+    return { findings: [...found, ...byModel], modelScore: scored.score, modelLogit: scored.logit };
+  }
+
+  async function recallOrScore(segment: Segment, times: Times): Promise<Recalled<Scores>> {
+    const key = timed("recall", () => keyOf(segment));
+    const recalled = await cache.recall(key, () => scoreSegment(segment, times));
+    observer.cache("l1", recalled.joined ? "joined" : recalled.layer === "l1" ? "hit" : "miss");
+    return recalled;
+  }
+
+  return {
+    async inspect(prompt) {
+      if (prompt.segments.length === 0) throw new GhostError("empty_input");
+      const started = now();
+      const times: Times = { queue: 0, tokenize: 0, model: 0 };
+      const recalled = await mapBounded(prompt.segments, segmentsInFlightMax, (segment) =>
+        recallOrScore(segment, times),
+      );
+      const decision = timed("decide", () =>
+        decide(
+          prompt.segments,
+          recalled.map((entry) => entry.value),
+        ),
+      );
+      return {
+        ...decision,
+        id: prompt.id,
+        cache: recalled.every((entry) => entry.layer === "l1") ? "l1" : "none",
+        model: model.identity,
+        latency: { total: now() - started, ...times },
+      };
+    },
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * A model that is ready to be asked: verified folder, open addon, calibrated
+ * scores. Windows are made by the addon, which sees the tokens.
+ */
+import { GhostError } from "../errors.ts";
+import { riskScore } from "./calibration.ts";
+import { ModelError, type ModelErrorCode, type ModelFolder, readModelFolder } from "./folder.ts";
+import { type NativeHandle, type NativeScore, type NativeStats, native } from "./native.ts";
+
+export { ModelError } from "./folder.ts";
+
+export interface ModelOptions {
+  /** The model's folder. */
+  readonly path: string;
+  /** Kernels to force; empty chooses the best that the CPU has. */
+  readonly kernels: string;
+  /** Cores for the inference threads, one thread pinned to each; empty: `threads` unpinned ones. */
+  readonly cores: readonly number[];
+  readonly threads: number;
+  /** Calls waiting at most; the next is refused as busy. */
+  readonly queueMax: number;
+  /** Windows computed at most for one segment over all its readings. */
+  readonly windowsMax: number;
+  /** Longest wait in the queue before a call is refused. */
+  readonly deadlineMs: number;
+}
+
+/** What the model says of one segment. */
+export interface ModelScore {
+  /** Risk score of the riskiest window. */
+  readonly score: number;
+  readonly logit: number;
+  /** The riskiest window: which reading, and where in it, UTF-16 code units. */
+  readonly reading: number;
+  readonly start: number;
+  readonly end: number;
+  readonly tokens: number;
+  /** Forward passes that this segment cost. */
+  readonly passes: number;
+  /** True where the window budget ended before the text did. */
+  readonly truncated: boolean;
+  readonly queueMs: number;
+  readonly tokenizeMs: number;
+  readonly modelMs: number;
+}
+
+export interface Model {
+  readonly name: string;
+  readonly version: string;
+  readonly sha256: string;
+  /** `name@version`. */
+  readonly identity: string;
+  /**
+   * Scores the readings of one segment together; the result is that of the
+   * riskiest window of them all. Rejects with GhostError `busy`,
+   * `deadline_exceeded`, `shutting_down` or `internal_error`.
+   */
+  score(readings: readonly string[]): Promise<ModelScore>;
+  /** Scores the folder's test vectors. Rejects with ModelError where one is off. */
+  selfTest(): Promise<void>;
+  stats(): NativeStats;
+  /** Answers the batch that runs, refuses what waits. */
+  close(): Promise<void>;
+}
+
+const refusals: Readonly<Record<string, "busy" | "deadline_exceeded" | "shutting_down">> = {
+  ERR_MODEL_BUSY: "busy",
+  ERR_MODEL_DEADLINE: "deadline_exceeded",
+  ERR_MODEL_CLOSED: "shutting_down",
+};
+
+function riskiestWindow({
+  windows,
+}: NativeScore): [reading: number, start: number, end: number, logit: number] {
+  let best = 0;
+  for (let at = 4; at < windows.length; at += 4) {
+    if ((windows[at + 3] as number) > (windows[best + 3] as number)) best = at;
+  }
+  const [reading, start, end, logit] = windows.subarray(best, best + 4);
+  if (reading === undefined || start === undefined || end === undefined || logit === undefined) {
+    throw new GhostError("internal_error", "the model returned no window");
+  }
+  return [reading, start, end, logit];
+}
+
+class OpenModel implements Model {
+  readonly #folder: ModelFolder;
+  readonly #handle: NativeHandle;
+  readonly #options: ModelOptions;
+
+  constructor(folder: ModelFolder, handle: NativeHandle, options: ModelOptions) {
+    this.#folder = folder;
+    this.#handle = handle;
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#folder.manifest.name;
+  }
+  get version(): string {
+    return this.#folder.manifest.version;
+  }
+  get sha256(): string {
+    return this.#folder.sha256;
+  }
+  get identity(): string {
+    return `${this.name}@${this.version}`;
+  }
+
+  async score(readings: readonly string[]): Promise<ModelScore> {
+    let result: NativeScore;
+    try {
+      result = await native().score(this.#handle, readings, {
+        windowsMax: this.#options.windowsMax,
+        deadlineMs: this.#options.deadlineMs,
+      });
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? "";
+      throw new GhostError(refusals[code] ?? "internal_error", (error as Error).message);
+    }
+    const [reading, start, end, logit] = riskiestWindow(result);
+    if (!Number.isFinite(logit)) {
+      throw new GhostError("internal_error", "the model returned a score that is not a number");
+    }
+    const { tokens, passes, truncated, queueMs, tokenizeMs, modelMs } = result;
+    const score = riskScore(this.#folder.calibration, logit);
+    return {
+      score,
+      logit,
+      reading,
+      start,
+      end,
+      tokens,
+      passes,
+      truncated,
+      queueMs,
+      tokenizeMs,
+      modelMs,
+    };
+  }
+
+  async selfTest(): Promise<void> {
+    const { tolerance, vectors } = this.#folder.selfTest;
+    for (const [index, vector] of vectors.entries()) {
+      const { logit, tokens } = await this.score([vector.text]);
+      // The vectors' ids include the two special tokens.
+      if (tokens !== vector.ids.length - 2 || Math.abs(logit - vector.logit) > tolerance) {
+        throw new ModelError(
+          "ERR_MODEL_DAMAGED",
+          `Self-test ${index} expected ${vector.ids.length - 2} tokens and logit ${vector.logit} ± ${tolerance} but got ${tokens} and ${logit}`,
+        );
+      }
+    }
+  }
+
+  stats(): NativeStats {
+    return native().stats(this.#handle);
+  }
+
+  close(): Promise<void> {
+    return native().close(this.#handle);
+  }
+}
+
+/** Verifies the folder and opens it. @throws ModelError */
+export function openModel(options: ModelOptions): Model {
+  const folder = readModelFolder(options.path);
+  try {
+    const handle = native().open({
+      modelDir: options.path,
+      kernels: options.kernels,
+      cores: options.cores,
+      threads: options.threads,
+      queueMax: options.queueMax,
+      windowTokens: folder.manifest.window.tokens,
+      windowStride: folder.manifest.window.stride,
+    });
+    return new OpenModel(folder, handle, options);
+  } catch (error) {
+    const { code, message } = error as { code?: ModelErrorCode; message: string };
+    throw new ModelError(code ?? "ERR_MODEL_UNSUPPORTED", message);
+  }
+}
