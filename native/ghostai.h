@@ -79,6 +79,7 @@ class Encoder {
   virtual const char* kernels() const = 0;          // e.g. "avx512vnni"
   virtual uint32_t window_tokens_max() const = 0;   // positions of the model, e.g. 512
   virtual uint32_t heads() const = 0;               // exits + 1
+  virtual uint32_t vocabulary_size() const = 0;     // ids are below it
 
   // All memory that scoring needs for batches of up to `tokens_max` tokens.
   virtual std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const = 0;

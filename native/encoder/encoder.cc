@@ -1,0 +1,315 @@
+// The int8 forward pass: a BERT encoder with post-LayerNorm, over a ragged batch
+// without padding. Rows are tokens; every step works row by row or within one
+// text, so a text's logits do not depend on what it is scored beside. The last
+// layer is computed for the first token of each text only, which is what the
+// head reads.
+#include <cstdlib>
+#include <cstring>
+
+#include "../ghostai.h"
+#include "../kernels/kernels.h"
+#include "packed.h"
+
+namespace ghostai {
+
+namespace {
+
+struct Layer {
+  Linear qkv, attention_output, inner, outer;
+  Norm attention_norm, norm;
+};
+
+struct Head {
+  const float* weights;
+  float bias;
+};
+
+class EncoderScratch final : public Encoder::Scratch {
+ public:
+  EncoderScratch(const Config& config, size_t tokens_max);
+
+  size_t tokens_max;
+  // Rows of tokens; `first_*` hold only the first token of each text, for the last layer.
+  float* x;          // [tokens][hidden], the residual stream
+  float* qkv;        // [tokens][3 hidden]
+  float* context;    // [tokens][hidden], attention's result
+  float* projected;  // [tokens][hidden], what is added to x
+  float* inner;      // [tokens][inner]
+  float* attention;  // see AttentionScratch
+  Activations q;        // [tokens][hidden], x quantised
+  Activations context_q;
+  Activations inner_q;
+  std::vector<uint32_t> starts;  // first row of each text; reserved at construction
+
+ private:
+  std::unique_ptr<char, void (*)(void*)> memory_{nullptr, std::free};
+};
+
+EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max(tokens) {
+  auto hidden = static_cast<size_t>(config.hidden);
+  auto inner_size = static_cast<size_t>(config.inner);
+  size_t used = 0;
+  auto plan = [&](size_t bytes) {
+    size_t at = used;
+    used += (bytes + 63) / 64 * 64;
+    return at;
+  };
+  size_t x_at = plan(tokens * hidden * 4), qkv_at = plan(tokens * hidden * 3 * 4);
+  size_t context_at = plan(tokens * hidden * 4), projected_at = plan(tokens * hidden * 4);
+  size_t inner_at = plan(tokens * inner_size * 4);
+  size_t attention_at =
+      plan(AttentionScratch(tokens, hidden / static_cast<size_t>(config.heads)) * 4);
+  struct Plan {
+    size_t values, scales, zeros, stride;
+  };
+  auto activations = [&](size_t width) {
+    return Plan{plan(tokens * width), plan(tokens * 4), plan(tokens * 4), width};
+  };
+  Plan q_at = activations(hidden), context_q_at = activations(hidden), inner_q_at = activations(inner_size);
+  char* base = static_cast<char*>(std::aligned_alloc(64, used));
+  if (base == nullptr) throw std::bad_alloc();
+  std::memset(base, 0, used);  // touched now, so that no call meets a page fault
+  memory_.reset(base);
+  auto floats = [&](size_t at) { return reinterpret_cast<float*>(base + at); };
+  auto place = [&](const Plan& at) {
+    return Activations{reinterpret_cast<uint8_t*>(base + at.values), at.stride, floats(at.scales),
+                       reinterpret_cast<int32_t*>(base + at.zeros)};
+  };
+  x = floats(x_at);
+  qkv = floats(qkv_at);
+  context = floats(context_at);
+  projected = floats(projected_at);
+  inner = floats(inner_at);
+  attention = floats(attention_at);
+  q = place(q_at);
+  context_q = place(context_q_at);
+  inner_q = place(inner_q_at);
+  starts.reserve(tokens + 1);
+}
+
+class Int8Encoder final : public Encoder {
+ public:
+  Status Open(const std::string& model_dir);
+  void UseKernels(const Kernels* kernels) { kernels_ = kernels; }
+
+  const char* kernels() const override { return kernels_->name; }
+  uint32_t window_tokens_max() const override { return static_cast<uint32_t>(config_.positions); }
+  uint32_t heads() const override { return static_cast<uint32_t>(heads_.size()); }
+  uint32_t vocabulary_size() const override { return static_cast<uint32_t>(config_.vocabulary); }
+  std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const override {
+    return std::make_unique<EncoderScratch>(config_, tokens_max);
+  }
+  void Score(const Window* windows, size_t count, Scratch* scratch, float* logits,
+             float* exit_logits) const override;
+
+ private:
+  Status MapSections();
+  // The rest of a layer after attention, for `rows` rows of x.
+  void FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const;
+
+  Config config_;
+  MappedFile file_;
+  const Kernels* kernels_ = nullptr;
+  const int8_t* words_ = nullptr;
+  const float* word_scales_ = nullptr;
+  const float* positions_ = nullptr;
+  Norm embedding_norm_{};
+  std::vector<Layer> layers_;
+  std::vector<Head> heads_;
+};
+
+Status Damaged(const std::string& message) {
+  return Status::Error(StatusCode::kModelDamaged, "model.int8: " + message + "; `npm run build` makes it again");
+}
+
+Status Int8Encoder::Open(const std::string& model_dir) {
+  MappedFile config_file;
+  if (Status s = config_file.Open(model_dir + "/config.json"); !s.ok()) return s;
+  if (Status s = ReadConfig(config_file.bytes(), &config_); !s.ok()) return s;
+  if (Status s = file_.Open(model_dir + "/model.int8"); !s.ok()) return s;
+  std::string_view bytes = file_.bytes();
+  PackedHeader header;
+  if (bytes.size() < sizeof(header)) return Damaged("expected a header");
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  if (std::memcmp(header.magic, kPackedMagic, sizeof(header.magic)) != 0) return Damaged("expected its magic");
+  if (header.version != kPackedVersion) {
+    return Damaged("expected version " + std::to_string(kPackedVersion) + " but got " +
+                   std::to_string(header.version));
+  }
+  if (header.file_bytes != bytes.size()) {
+    return Damaged("expected " + std::to_string(header.file_bytes) + " bytes but got " +
+                   std::to_string(bytes.size()));
+  }
+  if (header.config_checksum != Checksum(config_file.bytes())) {
+    return Damaged("expected to be made from this config.json");
+  }
+  return MapSections();
+}
+
+Status Int8Encoder::MapSections() {
+  std::string_view bytes = file_.bytes();
+  PackedHeader header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  std::vector<SectionPlan> plan = Layout(config_);
+  size_t table_bytes = plan.size() * sizeof(PackedSection);
+  if (header.section_count != plan.size() || bytes.size() < sizeof(header) + table_bytes) {
+    return Damaged("expected " + std::to_string(plan.size()) + " sections but got " +
+                   std::to_string(header.section_count));
+  }
+  std::string_view table_text = bytes.substr(sizeof(header), table_bytes);
+  if (Checksum(table_text) != header.table_checksum) return Damaged("the section table's checksum is off");
+  std::vector<PackedSection> table(plan.size());
+  std::memcpy(table.data(), table_text.data(), table_bytes);
+  std::vector<const char*> sections;
+  for (size_t i = 0; i < plan.size(); ++i) {
+    const PackedSection& section = table[i];
+    if (section.bytes != plan[i].bytes || section.offset % 64 != 0 || section.offset > bytes.size() ||
+        section.bytes > bytes.size() - section.offset) {
+      return Damaged("section '" + plan[i].name + "' does not lie in the file");
+    }
+    if (Checksum(bytes.substr(section.offset, section.bytes)) != section.checksum) {
+      return Damaged("the checksum of section '" + plan[i].name + "' is off");
+    }
+    sections.push_back(bytes.data() + section.offset);
+  }
+  size_t next = 0;
+  auto floats = [&]() { return reinterpret_cast<const float*>(sections[next++]); };
+  auto norm = [&]() {
+    const float* gamma = floats();
+    return Norm{gamma, gamma + config_.hidden, config_.epsilon};
+  };
+  auto linear = [&](int inputs, int outputs) {
+    Linear layer{};
+    layer.weights = reinterpret_cast<const int8_t*>(sections[next++]);
+    layer.scales = floats();
+    layer.sums = reinterpret_cast<const int32_t*>(sections[next++]);
+    layer.bias = floats();
+    layer.inputs = inputs;
+    layer.outputs = outputs;
+    return layer;
+  };
+  words_ = reinterpret_cast<const int8_t*>(sections[next++]);
+  word_scales_ = floats();
+  positions_ = floats();
+  embedding_norm_ = norm();
+  for (int i = 0; i < config_.layers; ++i) {
+    Layer layer{};
+    layer.qkv = linear(config_.hidden, 3 * config_.hidden);
+    layer.attention_output = linear(config_.hidden, config_.hidden);
+    layer.attention_norm = norm();
+    layer.inner = linear(config_.hidden, config_.inner);
+    layer.outer = linear(config_.inner, config_.hidden);
+    layer.norm = norm();
+    layers_.push_back(layer);
+  }
+  for (size_t i = 0; i <= config_.exit_layers.size(); ++i) {
+    const float* weights = floats();
+    heads_.push_back({weights, weights[config_.hidden]});
+  }
+  return Status::Ok();
+}
+
+void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const {
+  auto hidden = static_cast<size_t>(config_.hidden);
+  auto inner = static_cast<size_t>(config_.inner);
+  int hidden_panels = config_.hidden / kPanelColumns;
+  auto each_row = [&](auto&& work) {
+    for (int row = 0; row < rows; ++row) work(row, static_cast<size_t>(row));
+  };
+  each_row([&](int row, size_t r) {
+    kernels_->quantise(s->context + r * hidden, config_.hidden, s->context_q, row);
+  });
+  kernels_->linear(s->context_q, 0, rows, layer.attention_output, 0, hidden_panels, false,
+                   s->projected, hidden);
+  each_row([&](int row, size_t r) {
+    kernels_->add_norm(s->x + r * hidden, s->projected + r * hidden, layer.attention_norm,
+                       config_.hidden, s->q, row);
+  });
+  kernels_->linear(s->q, 0, rows, layer.inner, 0, config_.inner / kPanelColumns, true, s->inner, inner);
+  each_row([&](int row, size_t r) {
+    kernels_->quantise(s->inner + r * inner, config_.inner, s->inner_q, row);
+  });
+  kernels_->linear(s->inner_q, 0, rows, layer.outer, 0, hidden_panels, false, s->projected, hidden);
+  each_row([&](int row, size_t r) {
+    kernels_->add_norm(s->x + r * hidden, s->projected + r * hidden, layer.norm, config_.hidden,
+                       s->q, row);
+  });
+}
+
+void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch, float* logits,
+                        float* exit_logits) const {
+  auto* s = static_cast<EncoderScratch*>(scratch);
+  auto hidden = static_cast<size_t>(config_.hidden);
+  int hidden_panels = config_.hidden / kPanelColumns;
+  int head_size = config_.hidden / config_.heads;
+  s->starts.clear();
+  uint32_t rows = 0;
+  for (size_t w = 0; w < count; ++w) {
+    s->starts.push_back(rows);
+    for (uint32_t i = 0; i < windows[w].count; ++i, ++rows) {
+      auto id = static_cast<size_t>(windows[w].ids[i]);
+      kernels_->embed(words_ + id * hidden, word_scales_[id], positions_ + i * hidden,
+                      embedding_norm_, config_.hidden, s->x + rows * hidden, s->q,
+                      static_cast<int>(rows));
+    }
+  }
+  s->starts.push_back(rows);
+  size_t stride = 3 * hidden;
+  size_t exit = 0;
+  for (int i = 0; i < config_.layers; ++i) {
+    const Layer& layer = layers_[static_cast<size_t>(i)];
+    bool last = i + 1 == config_.layers;
+    // Keys and values of every token; queries too, except in the last layer.
+    int first_panel = last ? hidden_panels : 0;
+    kernels_->linear(s->q, 0, static_cast<int>(rows), layer.qkv, first_panel,
+                     3 * hidden_panels - first_panel, false,
+                     s->qkv + static_cast<size_t>(first_panel) * kPanelColumns, stride);
+    for (size_t w = 0; w < count; ++w) {
+      size_t start = s->starts[w];
+      float* q = s->qkv + start * stride;
+      if (last) {
+        kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels, false, q, stride);
+      }
+      int tokens = static_cast<int>(windows[w].count);
+      float* out = s->context + (last ? w : start) * hidden;
+      kernels_->attention(q, stride, q + hidden, q + 2 * hidden, stride, last ? 1 : tokens, tokens,
+                          config_.heads, head_size, out, hidden, s->attention);
+      if (last) std::memmove(s->x + w * hidden, s->x + start * hidden, hidden * sizeof(float));
+    }
+    FinishLayer(layer, static_cast<int>(last ? count : rows), s);
+    if (exit_logits != nullptr && exit < config_.exit_layers.size() &&
+        config_.exit_layers[exit] == i + 1) {
+      const Head& head = heads_[exit];
+      for (size_t w = 0; w < count; ++w) {
+        exit_logits[w * config_.exit_layers.size() + exit] =
+            kernels_->dot(s->x + s->starts[w] * hidden, head.weights, config_.hidden) + head.bias;
+      }
+      ++exit;
+    }
+  }
+  for (size_t w = 0; w < count; ++w) {
+    logits[w] = kernels_->dot(s->x + w * hidden, heads_.back().weights, config_.hidden) + heads_.back().bias;
+  }
+}
+
+}  // namespace
+
+Status Encoder::Load(const std::string& model_dir, std::string_view name,
+                     std::unique_ptr<Encoder>* out) {
+  std::string wanted(name);
+  if (wanted.empty()) wanted = AvailableKernels().front();
+  const Kernels* kernels = FindKernels(wanted.c_str());
+  if (kernels == nullptr) {
+    std::string list;
+    for (const std::string& available : AvailableKernels()) list += (list.empty() ? "" : ", ") + available;
+    return Status::Error(StatusCode::kKernelsUnsupported, "Expected kernels of this CPU (" + list +
+                                                              ") but received " + wanted);
+  }
+  auto encoder = std::make_unique<Int8Encoder>();
+  encoder->UseKernels(kernels);
+  Status status = encoder->Open(model_dir);
+  if (status.ok()) *out = std::move(encoder);
+  return status;
+}
+
+}  // namespace ghostai
