@@ -113,30 +113,47 @@ Status ReferenceLogits(const std::string& model_dir, const std::vector<std::vect
 
 // ---- Engine ----------------------------------------------------------------
 
-struct EngineOptions {
-  std::string model_dir;
-  std::string kernels;            // "" chooses
-  std::vector<int> cores;         // one inference thread each, pinned to it; empty: see threads
-  int threads = 1;                // unpinned threads, used when cores is empty
-  size_t queue_max = 256;         // requests waiting; the next is refused with kBusy
-  uint32_t window_tokens = 128;   // tokens of a window, special tokens included
-  uint32_t window_stride = 96;    // tokens from one window's start to the next
-};
-
 struct WindowScore {
-  uint32_t text;    // index into the request's texts
+  uint32_t text;    // index into the call's texts
   uint32_t begin;   // UTF-16 code units of that text, [begin, end)
   uint32_t end;
   float logit;
 };
 
-struct ScoreResult {
+// One question to the engine and its answer. Calls are pooled: their buffers
+// are reused, so that a steady load allocates nothing on the inference threads.
+class Call {
+ public:
+  virtual ~Call() = default;
+
+  // --- set by the caller before Submit ---
+  std::vector<std::u16string> texts;  // well-formed UTF-16
+  uint32_t windows_max = 1;           // windows computed at most; earlier texts first
+  double deadline_ms = 0;             // waiting longer than this is answered with kDeadlineExceeded
+  void* user = nullptr;
+
+  // --- the answer, valid from `done` until Release ---
   Status status;
   std::vector<WindowScore> windows;
-  uint32_t tokens = 0;       // over all texts, before windows
-  uint32_t passes = 0;       // windows really computed; equal windows count once
-  bool truncated = false;    // the window budget ended before the texts did
+  uint32_t tokens = 0;     // over all texts, special tokens not counted
+  uint32_t passes = 0;     // windows really computed; equal windows count once
+  bool truncated = false;  // the window budget ended before the texts did
   double queue_ms = 0, tokenize_ms = 0, model_ms = 0;
+
+  Call* next = nullptr;  // for the holder's own lists
+};
+
+struct EngineOptions {
+  std::string model_dir;
+  std::string kernels;           // "" chooses
+  std::vector<int> cores;        // one inference thread each, pinned to it; empty: see threads
+  int threads = 1;               // unpinned threads, used when cores is empty
+  size_t queue_max = 1024;       // calls waiting; the next is refused with kBusy
+  uint32_t window_tokens = 128;  // tokens of a window, special tokens included
+  uint32_t window_stride = 96;   // tokens from one window's start to the next
+  // Called on an inference thread, or on the thread that closes, exactly once a submitted call.
+  // Must not block and must not call the engine, Release excepted.
+  std::function<void(Call*)> done;
 };
 
 struct EngineStats {
@@ -144,29 +161,38 @@ struct EngineStats {
   uint32_t queue_depth;
 };
 
-// Texts in, scores out, on threads of its own. Requests that are waiting
-// already are merged into one batch; nothing is waited for.
+// Texts in, scores out, on threads of its own. Calls that are waiting already
+// are merged into one batch; nothing is waited for. A long text takes turns with
+// the others, one batch at a time.
 class Engine {
  public:
-  using Done = std::function<void(ScoreResult)>;  // called on an inference thread, exactly once
-
   static Status Open(const EngineOptions& options, std::unique_ptr<Engine>* out);
+  // The same over a given tokenizer and encoder: what the tests use.
+  static Status Create(const EngineOptions& options, std::unique_ptr<Tokenizer> tokenizer,
+                       std::unique_ptr<Encoder> encoder, std::unique_ptr<Engine>* out);
   virtual ~Engine() = default;  // implies Close()
 
-  // Never blocks. Refuses at once with kBusy or kClosed; otherwise `done` is
-  // called later. Texts are UTF-16, well formed. `deadline_ms` counts from now;
-  // a request still waiting then is answered with kDeadlineExceeded.
-  virtual Status Submit(std::vector<std::u16string> texts, uint32_t windows_max, double deadline_ms,
-                        Done done) = 0;
+  // A call to fill in, from the pool. Give it back by Release once it is done or was refused.
+  virtual Call* Acquire() = 0;
+  virtual void Release(Call* call) = 0;
+
+  // Never blocks. Refuses at once with kBusy, kClosed or kInvalidArgument (`done` is then not
+  // called); otherwise `done` gets the call later.
+  virtual Status Submit(Call* call) = 0;
 
   virtual EngineStats Stats() const = 0;
   virtual const char* kernels() const = 0;
-  // Cores that the inference threads are pinned to, in thread order; -1 where not pinned.
+  // Of the inference threads, in order: the core each is pinned to, -1 where not; Linux thread ids.
   virtual std::vector<int> thread_cores() const = 0;
+  virtual std::vector<int> thread_ids() const = 0;
 
-  // Refuses new requests, answers the waiting ones with kClosed, lets the
-  // running batch finish and joins the threads.
+  // Refuses new calls, answers the waiting ones with kClosed, lets running batches finish and
+  // joins the threads. Idempotent.
   virtual void Close() = 0;
 };
+
+// Heap allocations made by this process's inference threads since start; counted where the binary
+// was linked with allocations wrapped (see CMakeLists.txt), 0 elsewhere.
+uint64_t InferenceAllocations();
 
 }  // namespace ghostai
