@@ -1,0 +1,18 @@
+/** A request as the routes see it, apart from the server that carries it. */
+import type { BodySource } from "./body.ts";
+import type { Reply } from "./reply.ts";
+
+export interface Exchange extends BodySource {
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  /** Taken over from the client or made; goes back as `x-request-id`. */
+  readonly requestId: string;
+  /** Whether the client went away: there is nobody to answer. */
+  readonly isGone: boolean;
+}
+
+/** Answers an exchange. Throws or rejects with GhostError, or with Aborted where nobody waits any more. */
+export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
+
+/** Handlers of one path by method. HEAD is answered by GET's without its body. */
+export type Route = Readonly<Partial<Record<"GET" | "POST", Handler>>>;

@@ -1,0 +1,226 @@
+/** The HTTP server on TCP and a Unix socket: the only importer of uWebSockets.js. */
+
+import {
+  App,
+  type HttpRequest,
+  type HttpResponse,
+  type TemplatedApp,
+  type us_listen_socket,
+  us_listen_socket_close,
+  us_socket_local_port,
+} from "uWebSockets.js";
+import { randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
+import { STATUS_CODES } from "node:http";
+import { GhostError } from "../errors.ts";
+import { Aborted } from "./body.ts";
+import type { Exchange, Handler, Route } from "./exchange.ts";
+import { asGhostError, errorReply, type Reply } from "./reply.ts";
+import {
+  clearSocketPath,
+  ListenError,
+  removeSocket,
+  tcpRefusal,
+  verifyListener,
+} from "./sockets.ts";
+
+/** LIBUS_LISTEN_EXCLUSIVE_PORT: without it a second daemon would share the port. */
+const exclusivePort = 1;
+const requestIdPattern = /^[A-Za-z0-9._:/-]{1,128}$/;
+
+type ListenTcp = (
+  host: string,
+  port: number,
+  options: number,
+  done: (socket: us_listen_socket | false) => void,
+) => TemplatedApp;
+
+/** Told of every error that is answered, with what caused it. */
+export type ErrorListener = (error: GhostError, cause: unknown) => void;
+
+/** One request on its way. Valid for the routes until it is answered or the client is gone. */
+class UwsExchange implements Exchange {
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  readonly contentLength: string;
+  readonly requestId: string;
+  isGone = false;
+  readonly #response: HttpResponse;
+  readonly #isHead: boolean;
+  #aborted: (() => void) | undefined;
+
+  constructor(response: HttpResponse, request: HttpRequest) {
+    this.#response = response;
+    this.#isHead = request.getMethod() === "head";
+    this.contentType = request.getHeader("content-type");
+    this.contentEncoding = request.getHeader("content-encoding");
+    this.contentLength = request.getHeader("content-length");
+    const given = request.getHeader("x-request-id");
+    this.requestId = requestIdPattern.test(given) ? given : randomUUID();
+    response.onAborted(() => {
+      this.isGone = true;
+      this.#aborted?.();
+    });
+  }
+
+  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): void {
+    this.#response.onData(handler);
+  }
+
+  onAborted(handler: () => void): void {
+    this.#aborted = handler;
+  }
+
+  /** Pausing and resuming starts the server's idle timer anew; it has no other handle for it. */
+  keepOpen(): void {
+    if (this.isGone) return;
+    this.#response.pause();
+    this.#response.resume();
+  }
+
+  send(reply: Reply, closing: boolean): void {
+    if (this.isGone) return;
+    const response = this.#response;
+    response.cork(() => {
+      response.writeStatus(`${reply.status} ${STATUS_CODES[reply.status]}`);
+      response.writeHeader("content-type", reply.contentType);
+      response.writeHeader("x-request-id", this.requestId);
+      for (const [name, value] of Object.entries(reply.headers)) response.writeHeader(name, value);
+      if (closing && !reply.closes) response.writeHeader("connection", "close");
+      // A body that is still on its way is read and dropped by the server unless the
+      // connection closes, so that the client gets to read the answer.
+      if (this.#isHead) response.endWithoutBody(Buffer.byteLength(reply.body), reply.closes);
+      else response.end(reply.body, reply.closes);
+    });
+    this.isGone = true;
+  }
+}
+
+/** Serves routes on what it is told to listen on. */
+export class HttpServer {
+  readonly #app: TemplatedApp;
+  readonly #routes: ReadonlyMap<string, Route>;
+  readonly #onError: ErrorListener;
+  readonly #listening: us_listen_socket[] = [];
+  /** Removes the socket files that are ours. */
+  readonly #cleanUps: (() => void)[] = [];
+  /** Request ids by which a listener is verified, and whether they arrived. */
+  readonly #tokens = new Map<string, boolean>();
+  #inFlight = 0;
+  #isStopping = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(routes: ReadonlyMap<string, Route>, onError: ErrorListener) {
+    this.#routes = routes;
+    this.#onError = onError;
+    this.#app = App().any("/*", (response, request) => this.#handle(response, request));
+  }
+
+  /** Requests accepted and not answered. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** @returns the port; @throws ListenError where it is taken */
+  async listenTcp(host: string, port: number): Promise<number> {
+    const listen = this.#app.listen.bind(this.#app) as unknown as ListenTcp;
+    let socket: us_listen_socket | false = false;
+    listen(host, port, exclusivePort, (opened) => {
+      socket = opened;
+    });
+    if (socket === false) throw new ListenError(await tcpRefusal(host, port));
+    this.#listening.push(socket);
+    const bound = us_socket_local_port(socket);
+    await this.#verify({ host, port: bound });
+    return bound;
+  }
+
+  /** Listens on a socket file, replacing a stale one. @throws ListenError */
+  async listenUnix(path: string): Promise<void> {
+    await clearSocketPath(path);
+    let socket: us_listen_socket | false = false;
+    this.#app.listen_unix((opened) => {
+      socket = opened;
+    }, path);
+    const file = statSync(path, { throwIfNoEntry: false });
+    if (!socket || file === undefined) {
+      throw new ListenError(`Expected a writable folder for the socket ${path}`);
+    }
+    this.#listening.push(socket);
+    this.#cleanUps.push(() => removeSocket(path, file.ino));
+    await this.#verify({ path });
+  }
+
+  async #verify(target: Parameters<typeof verifyListener>[0]): Promise<void> {
+    const token = randomUUID();
+    this.#tokens.set(token, false);
+    try {
+      await verifyListener(target, token, () => this.#tokens.get(token) === true);
+    } finally {
+      this.#tokens.delete(token);
+    }
+  }
+
+  /** Accepts no more connections; those that are open are served on. */
+  stopAccepting(): void {
+    this.#isStopping = true;
+    for (const socket of this.#listening.splice(0)) us_listen_socket_close(socket);
+    for (const cleanUp of this.#cleanUps.splice(0)) cleanUp();
+  }
+
+  /** @returns whether everything accepted was answered within the time */
+  async drained(timeoutMs: number): Promise<boolean> {
+    if (this.#inFlight === 0) return true;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#whenIdle = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  /** Closes every connection. */
+  close(): void {
+    this.stopAccepting();
+    this.#app.close();
+  }
+
+  #handle(response: HttpResponse, request: HttpRequest): void {
+    const exchange = new UwsExchange(response, request);
+    if (this.#tokens.has(exchange.requestId)) this.#tokens.set(exchange.requestId, true);
+    const route = this.#routes.get(request.getUrl());
+    const method = request.getMethod().toUpperCase();
+    this.#inFlight++;
+    void this.#answer(exchange, route, method === "HEAD" ? "GET" : method);
+  }
+
+  async #answer(exchange: UwsExchange, route: Route | undefined, method: string): Promise<void> {
+    try {
+      exchange.send(await this.#reply(exchange, route, method), this.#isStopping);
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#whenIdle?.();
+    }
+  }
+
+  async #reply(exchange: UwsExchange, route: Route | undefined, method: string): Promise<Reply> {
+    const headers: Record<string, string> = {};
+    try {
+      if (route === undefined) throw new GhostError("not_found");
+      const handler: Handler | undefined = Object.hasOwn(route, method)
+        ? route[method as keyof Route]
+        : undefined;
+      if (handler === undefined) {
+        headers.allow = Object.keys(route).join(", ").replace("GET", "GET, HEAD");
+        throw new GhostError("method_not_allowed", `expected ${headers.allow}`);
+      }
+      return await handler(exchange);
+    } catch (cause) {
+      const error = asGhostError(cause);
+      if (!(cause instanceof Aborted)) this.#onError(error, cause);
+      const reply = errorReply(error);
+      return { ...reply, headers: { ...reply.headers, ...headers } };
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/** What must hold before and after the server listens: nobody else is there, and it is us who answer. */
+import { lstatSync, mkdirSync, statSync, unlinkSync } from "node:fs";
+import { connect, createServer, type NetConnectOpts } from "node:net";
+import { dirname } from "node:path";
+
+/** The daemon cannot listen; the message is one line. */
+export class ListenError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ListenError";
+  }
+}
+
+const answerWaitMs = 2000;
+
+function reasonOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+}
+
+/** Opens a connection and closes it; @returns the error's code, or nothing where somebody accepted. */
+function refusal(target: NetConnectOpts): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(target);
+    socket.setTimeout(answerWaitMs);
+    const finish = (reason?: string) => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.once("connect", () => finish());
+    socket.once("timeout", () => finish());
+    socket.once("error", (error) => finish(reasonOf(error)));
+  });
+}
+
+/**
+ * Makes way for a socket file: its folder is there, a stale file is gone.
+ *
+ * @throws ListenError where another process answers, or the path is something else or not writable
+ */
+export async function clearSocketPath(path: string): Promise<void> {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw new ListenError(
+      `Expected a writable folder for the socket ${path} but got ${reasonOf(error)}`,
+    );
+  }
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isSocket()) {
+    throw new ListenError(`Expected a socket or nothing at ${path} but there is something else`);
+  }
+  const reason = await refusal({ path });
+  if (reason === undefined) throw new ListenError(`Another process answers on the socket ${path}`);
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    throw new ListenError(
+      `Expected to replace the stale socket ${path} but got ${reasonOf(error)}`,
+    );
+  }
+}
+
+/** Removes the socket file, unless another process has put its own in its place. */
+export function removeSocket(path: string, inode: number): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.ino === inode) unlinkSync(path);
+}
+
+/** Asks the operating system why an address cannot be bound. */
+export function tcpRefusal(host: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error) => {
+      const reason = reasonOf(error);
+      resolve(
+        reason === "EADDRINUSE"
+          ? `Port ${port} on ${host} is in use by another process`
+          : `Expected to listen on ${host} port ${port} but got ${reason}`,
+      );
+    });
+    server.listen({ host, port, exclusive: true }, () =>
+      server.close(() => resolve(`Port ${port} on ${host} is in use by another process`)),
+    );
+  });
+}
+
+/** The address by which this machine reaches its own listener. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}
+
+/** Sends one request that carries `token` as its id; @returns the error's code, or nothing once anything came back. */
+function ask(target: NetConnectOpts, token: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(target);
+    socket.setTimeout(answerWaitMs);
+    const finish = (reason?: string) => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.once("data", () => finish());
+    socket.once("close", () => finish("closed"));
+    socket.once("timeout", () => finish("ETIMEDOUT"));
+    socket.once("error", (error) => finish(reasonOf(error)));
+    socket.write(`GET /healthz HTTP/1.1\r\nhost: ghostai\r\nx-request-id: ${token}\r\n\r\n`);
+  });
+}
+
+/**
+ * Connects to a listener of our own and checks that the request arrives in this process.
+ *
+ * @param arrived tells whether a request with that id has been handled here
+ * @throws ListenError
+ */
+export async function verifyListener(
+  target: { readonly path: string } | { readonly host: string; readonly port: number },
+  token: string,
+  arrived: () => boolean,
+): Promise<void> {
+  const isSocket = "path" in target;
+  const options = isSocket ? target : { host: reachable(target.host), port: target.port };
+  const reason = await ask(options, token);
+  const name = isSocket ? target.path : `${target.host} port ${target.port}`;
+  if (reason !== undefined) {
+    throw new ListenError(`Expected an answer from our listener on ${name} but got ${reason}`);
+  }
+  if (!arrived()) throw new ListenError(`Another process answers on ${name}`);
+}

@@ -1,0 +1,86 @@
+/**
+ * Known attack phrases.
+ *
+ * Finds: orders to drop earlier instructions, jailbreak personas, requests for
+ * the system prompt, planted instructions and exfiltration, in 15 languages, as
+ * rows of words whatever their case, accents, punctuation and spacing, in every
+ * reading of the text; and the chat-template tokens of common models.
+ * Ignores: a phrase that is quoted or talked about scores 0.4 at most.
+ * Hit: "Please IGNORE all previous instructions." Near miss: "What does 'ignore
+ * all previous instructions' mean?"
+ */
+import { createHash } from "node:crypto";
+import { words } from "../text/words.ts";
+import { compilePhrases } from "./phrases.ts";
+import type { Finding, ScanInput, Scanner } from "./scanner.ts";
+import { markers, signatures } from "./signatures.data.ts";
+
+/** Part of every cache key: changes with the data. */
+export const signaturesVersion = createHash("sha256")
+  .update(JSON.stringify([signatures, markers]))
+  .digest("hex")
+  .slice(0, 16);
+
+const match = compilePhrases(signatures);
+const mentionedScoreMax = 0.4;
+
+/** Right before the phrase: it is named or denied, not given. */
+const mention =
+  /(?:["'“”„«»‘’「『《`]|\b(?:phrase|phrases|words|says|saying|said|called|like|example|e\.g\.|such as|meaning of|means|mean|does|wording|keyword|string|pattern|contains?|containing|quote|quoted|term|not|never|ever|asks? (?:you |me )?to|asking (?:you |me )?to|requests? to|trying to|attempts? to|cannot|can't|can’t|don't|don’t|won't|won’t)[\s:,]*["'“”„«‘`]?)\s*$/iu;
+/** Characters before a hit in which a mention is looked for. */
+const mentionReach = 24;
+
+function isMentioned(text: string, start: number): boolean {
+  return mention.test(text.slice(Math.max(0, start - mentionReach), start));
+}
+
+function phraseFindings({ readings }: ScanInput): Finding[] {
+  const found: Finding[] = [];
+  for (const reading of readings) {
+    const row = words(reading.text);
+    match(row, ({ phrase, from, to }) => {
+      const begin = row[from]?.start ?? 0;
+      const end = row[to - 1]?.end ?? begin;
+      const mentioned = isMentioned(reading.text, begin);
+      const score = mentioned ? Math.min(phrase.score, mentionedScoreMax) : phrase.score;
+      const [start, stop] = reading.toOriginal(begin, end);
+      const how = mentioned ? "mentions" : "is";
+      const message = `This part ${how} a known attack phrase (${reading.name} reading)`;
+      found.push({
+        scanner: "signature",
+        label: `signature/${phrase.id}`,
+        score,
+        start,
+        end: stop,
+        message,
+      });
+    });
+  }
+  return found;
+}
+
+function markerFindings({ text }: ScanInput): Finding[] {
+  const found: Finding[] = [];
+  if (!/<[|<]|\[\/inst/i.test(text)) return found;
+  // Lower case may change a text's length, so only ASCII is folded: offsets stay those of the text.
+  const lower = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  for (const { id, score, text: marker } of markers) {
+    const start = lower.indexOf(marker);
+    if (start === -1) continue;
+    const message = "This part is a chat template's token, which belongs to the application";
+    found.push({
+      scanner: "signature",
+      label: `signature/${id}`,
+      score,
+      start,
+      end: start + marker.length,
+      message,
+    });
+  }
+  return found;
+}
+
+export const signatureScanner: Scanner = {
+  name: "signature",
+  scan: (input) => [...phraseFindings(input), ...markerFindings(input)],
+};
