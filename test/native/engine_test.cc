@@ -1,0 +1,387 @@
+// The scheduler over fakes whose behaviour the tests hold in their hands, so
+// that nothing here depends on time: queue, deadline, closing, windows, turns.
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "check.h"
+#include "ghostai.h"
+#include "system/affinity.h"
+#include "model_folder.h"
+
+using namespace ghostai;
+
+namespace {
+
+// One token a word of letters; the id is the word's length plus ten times its first letter.
+class FakeTokenizer final : public Tokenizer {
+ public:
+  class FakeScratch final : public Scratch {};
+  std::unique_ptr<Scratch> NewScratch() const override { return std::make_unique<FakeScratch>(); }
+  bool Encode(std::string_view text, size_t tokens_max, Scratch*, std::vector<Token>* tokens) const override {
+    tokens->clear();
+    for (size_t at = 0; at < text.size();) {
+      size_t end = std::min(text.find(' ', at), text.size());
+      if (end > at) {
+        if (tokens->size() == tokens_max) return false;
+        auto id = static_cast<int32_t>(end - at) + 10 * (static_cast<unsigned char>(text[at]) % 90);
+        tokens->push_back({id, static_cast<uint32_t>(at), static_cast<uint32_t>(end)});
+      }
+      at = end + 1;
+    }
+    return true;
+  }
+  int32_t bos_id() const override { return 0; }
+  int32_t eos_id() const override { return 2; }
+  size_t vocabulary_size() const override { return 1000; }
+};
+
+// What the tests may do with the encoder from outside.
+struct Control {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool held = false;     // Score waits while it is
+  int inside = 0;        // threads in Score
+  std::vector<std::vector<uint32_t>> batches;  // window sizes of each batch
+  void Hold(bool value) {
+    std::lock_guard<std::mutex> lock(mutex);
+    held = value;
+    changed.notify_all();
+  }
+  void WaitInside() {
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return inside > 0; });
+  }
+};
+
+// The logit is the sum of a window's ids: wrong windows give wrong sums.
+class FakeEncoder final : public Encoder {
+ public:
+  class FakeScratch final : public Scratch {
+   public:
+    size_t tokens_max = 0;
+  };
+  explicit FakeEncoder(Control* control) : control_(control) {}
+  const char* kernels() const override { return "fake"; }
+  uint32_t window_tokens_max() const override { return 512; }
+  uint32_t heads() const override { return 1; }
+  uint32_t vocabulary_size() const override { return 1000; }
+  std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const override {
+    auto scratch = std::make_unique<FakeScratch>();
+    scratch->tokens_max = tokens_max;
+    return scratch;
+  }
+  void Score(const Window* windows, size_t count, Scratch* scratch, float* logits, float*) const override {
+    std::unique_lock<std::mutex> lock(control_->mutex);
+    ++control_->inside;
+    control_->changed.notify_all();
+    control_->changed.wait(lock, [&] { return !control_->held; });
+    --control_->inside;
+    std::vector<uint32_t> sizes;
+    size_t tokens = 0;
+    for (size_t w = 0; w < count; ++w) {
+      logits[w] = 0;
+      for (uint32_t i = 0; i < windows[w].count; ++i) logits[w] += static_cast<float>(windows[w].ids[i]);
+      sizes.push_back(windows[w].count);
+      tokens += windows[w].count;
+    }
+    CHECK(tokens <= static_cast<FakeScratch*>(scratch)->tokens_max);
+    control_->batches.push_back(sizes);
+  }
+
+ private:
+  Control* control_;
+};
+
+class Bench {
+ public:
+  explicit Bench(EngineOptions options = {}) {
+    options.done = [this](Call* call) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      done_.push_back(call);
+      changed_.notify_all();
+    };
+    options.window_tokens = options.window_tokens == 128 ? 10 : options.window_tokens;
+    options.window_stride = 5;
+    Status status = Engine::Create(options, std::make_unique<FakeTokenizer>(), std::make_unique<FakeEncoder>(&control), &engine);
+    if (!status.ok()) test::Fail(__FILE__, __LINE__, status.message);
+  }
+  ~Bench() { control.Hold(false); }
+
+  Call* Make(std::vector<std::u16string> texts, uint32_t windows_max = 1000, double deadline_ms = 1e9) {
+    Call* call = engine->Acquire();
+    call->texts = std::move(texts);
+    call->windows_max = windows_max;
+    call->deadline_ms = deadline_ms;
+    return call;
+  }
+  Call* Submit(std::vector<std::u16string> texts, uint32_t windows_max = 1000, double deadline_ms = 1e9) {
+    Call* call = Make(std::move(texts), windows_max, deadline_ms);
+    Status status = engine->Submit(call);
+    if (!status.ok()) test::Fail(__FILE__, __LINE__, status.message);
+    return call;
+  }
+  void WaitDone(size_t count) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return done_.size() >= count; });
+  }
+  size_t DoneCount() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return done_.size();
+  }
+  bool DoneBefore(Call* first, Call* second) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return std::find(done_.begin(), done_.end(), first) < std::find(done_.begin(), done_.end(), second);
+  }
+
+  Control control;
+  std::unique_ptr<Engine> engine;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Call*> done_;
+};
+
+std::u16string Words(size_t count, char16_t letter = u'a') {
+  std::u16string text;
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) text += u' ';
+    // Lengths differ, so that windows differ.
+    text += std::u16string(1 + (i * 7 + i / 9) % 9, letter);
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST(windows_cover_every_token_whatever_the_length) {
+  Bench bench;
+  for (size_t count = 0; count <= 60; ++count) {
+    Call* call = bench.Submit({Words(count)});
+    bench.WaitDone(count + 1);
+    CHECK(call->status.ok());
+    CHECK_EQ(call->tokens, count);
+    CHECK(!call->truncated);
+    CHECK(call->passes <= call->windows.size());
+    uint32_t covered = 0;
+    for (const WindowScore& window : call->windows) {
+      CHECK(window.begin <= covered + 1);  // at most a space between this one and what came before
+      CHECK(window.end > covered || count == 0);
+      covered = window.end;
+    }
+    CHECK_EQ(covered, static_cast<uint32_t>(call->texts[0].size()));
+    size_t expected = count <= 8 ? 1 : (count - 8 + 4) / 5 + 1;
+    CHECK_EQ(call->windows.size(), expected);
+  }
+}
+
+TEST(offsets_are_utf16_units) {
+  Bench bench;
+  std::u16string text = u"  \U0001F600\u00e9 b ";
+  Call* call = bench.Submit({text, Words(9, u'\u00e9')});
+  bench.WaitDone(1);
+  CHECK_EQ(call->windows[0].begin, 0u);
+  CHECK_EQ(call->windows[0].end, static_cast<uint32_t>(text.size()));
+  CHECK_EQ(call->windows.back().end, static_cast<uint32_t>(call->texts[1].size()));
+}
+
+TEST(equal_windows_are_computed_once) {
+  Bench bench;
+  Call* call = bench.Submit({u"a b c", u"a b c", u"A b c", u"a  b c"});
+  bench.WaitDone(1);
+  CHECK_EQ(call->windows.size(), 4u);
+  CHECK_EQ(call->passes, 2u);
+  CHECK_EQ(call->windows[0].logit, call->windows[1].logit);
+  CHECK_EQ(call->windows[0].logit, call->windows[3].logit);
+  CHECK(call->windows[2].logit != call->windows[0].logit);
+}
+
+TEST(a_spent_budget_is_said) {
+  Bench bench;
+  Call* call = bench.Submit({Words(50), u"more"}, 3);
+  bench.WaitDone(1);
+  CHECK(call->truncated);
+  CHECK_EQ(call->passes, 3u);
+  Call* whole = bench.Submit({Words(18)}, 3);
+  bench.WaitDone(2);
+  CHECK(!whole->truncated);
+  Call* second = bench.Submit({Words(18), u"another text"}, 3);
+  bench.WaitDone(3);
+  CHECK(second->truncated);
+}
+
+TEST(a_full_queue_refuses_at_once) {
+  EngineOptions options;
+  options.queue_max = 3;
+  Bench bench(options);
+  bench.control.Hold(true);
+  bench.Submit({Words(8)});
+  bench.control.WaitInside();
+  for (int i = 0; i < 3; ++i) bench.Submit({u"waiting"});
+  CHECK_EQ(bench.engine->Stats().queue_depth, 3u);
+  Call* refused = bench.Make({u"one too many"});
+  CHECK(bench.engine->Submit(refused).code == StatusCode::kBusy);
+  bench.engine->Release(refused);
+  bench.control.Hold(false);
+  bench.WaitDone(4);
+  CHECK_EQ(bench.engine->Stats().refused_busy, 1u);
+  CHECK_EQ(bench.DoneCount(), 4u);
+}
+
+TEST(a_call_past_its_deadline_is_refused_not_computed) {
+  Bench bench;
+  bench.control.Hold(true);
+  bench.Submit({Words(8)});
+  bench.control.WaitInside();
+  Call* late = bench.Submit({u"late"}, 10, 0);
+  Call* patient = bench.Submit({u"patient"});
+  bench.control.Hold(false);
+  bench.WaitDone(3);
+  CHECK(late->status.code == StatusCode::kDeadlineExceeded);
+  CHECK(late->windows.empty());
+  CHECK(patient->status.ok());
+  CHECK_EQ(bench.engine->Stats().refused_deadline, 1u);
+}
+
+TEST(what_waits_is_merged_and_scores_what_it_scores_alone) {
+  Bench bench;
+  std::vector<std::u16string> texts;
+  for (size_t i = 0; i < 30; ++i) texts.push_back(Words(1 + i % 8, static_cast<char16_t>(u'a' + i)));
+  std::vector<Call*> alone, merged;
+  for (const std::u16string& text : texts) {
+    alone.push_back(bench.Submit({text}));
+    bench.WaitDone(alone.size());
+  }
+  bench.control.Hold(true);
+  bench.Submit({u"first"});
+  bench.control.WaitInside();
+  size_t before = bench.control.batches.size();
+  for (const std::u16string& text : texts) merged.push_back(bench.Submit({text}));
+  bench.control.Hold(false);
+  bench.WaitDone(61);
+  for (size_t i = 0; i < texts.size(); ++i) CHECK_EQ(merged[i]->windows[0].logit, alone[i]->windows[0].logit);
+  CHECK(bench.control.batches.size() - before < 10);
+}
+
+TEST(a_long_text_takes_turns) {
+  EngineOptions options;
+  options.window_tokens = 100;
+  Bench bench(options);
+  bench.control.Hold(true);
+  Call* document = bench.Submit({Words(3000)});
+  bench.control.WaitInside();
+  std::vector<Call*> prompts;
+  for (int i = 0; i < 20; ++i) prompts.push_back(bench.Submit({Words(5, static_cast<char16_t>(u'b' + i))}));
+  bench.control.Hold(false);
+  bench.WaitDone(21);
+  for (Call* prompt : prompts) CHECK(bench.DoneBefore(prompt, document));
+}
+
+TEST(closing_answers_everyone_once) {
+  auto bench = std::make_unique<Bench>();
+  bench->control.Hold(true);
+  Call* running = bench->Submit({Words(8)});
+  bench->control.WaitInside();
+  std::vector<Call*> waiting;
+  for (int i = 0; i < 50; ++i) waiting.push_back(bench->Submit({u"waiting"}));
+  Call* document = bench->Submit({Words(2000)});
+  std::thread closer([&] { bench->engine->Close(); });
+  // New calls are refused as soon as closing has begun; until then they only wait longer.
+  Call* refused = bench->Make({u"late"});
+  for (Status status; status.code != StatusCode::kClosed; std::this_thread::yield()) {
+    status = bench->engine->Submit(refused);
+    if (!status.ok()) continue;
+    waiting.push_back(refused);
+    refused = bench->Make({u"late"});
+  }
+  bench->control.Hold(false);
+  closer.join();
+  CHECK_EQ(bench->DoneCount(), waiting.size() + 2);
+  CHECK(running->status.ok());
+  CHECK(document->status.code == StatusCode::kClosed);
+  for (Call* call : waiting) CHECK(call->status.code == StatusCode::kClosed);
+  CHECK(bench->engine->Submit(refused).code == StatusCode::kClosed);
+  bench->engine->Close();
+}
+
+TEST(many_submitters_and_a_close_in_the_middle) {
+  for (int round = 0; round < 20; ++round) {
+    EngineOptions options;
+    options.threads = 3;
+    std::atomic<int> answered{0}, accepted{0};
+    options.done = [&](Call*) { ++answered; };
+    options.window_tokens = 10;
+    options.window_stride = 5;
+    Control control;
+    std::unique_ptr<Engine> engine;
+    CHECK(Engine::Create(options, std::make_unique<FakeTokenizer>(), std::make_unique<FakeEncoder>(&control), &engine).ok());
+    std::vector<std::thread> submitters;
+    for (int t = 0; t < 3; ++t) {
+      submitters.emplace_back([&, t] {
+        for (int i = 0; i < 200; ++i) {
+          Call* call = engine->Acquire();
+          call->texts = {Words(static_cast<size_t>(i % 40), static_cast<char16_t>(u'a' + t))};
+          call->windows_max = 100;
+          call->deadline_ms = 1e9;
+          if (engine->Submit(call).ok()) {
+            ++accepted;
+          } else {
+            engine->Release(call);
+          }
+        }
+      });
+    }
+    while (answered < 20 && accepted < 600) std::this_thread::yield();
+    engine->Close();
+    for (std::thread& submitter : submitters) submitter.join();
+    CHECK_EQ(answered.load(), accepted.load());
+  }
+}
+
+TEST(threads_are_pinned_each_to_its_core) {
+  std::vector<int> cores = AllowedCores();
+  CHECK(!cores.empty());
+  EngineOptions options;
+  options.cores = cores;
+  Bench bench(options);
+  CHECK(bench.engine->thread_cores() == cores);
+  std::vector<int> ids = bench.engine->thread_ids();
+  for (size_t i = 0; i < cores.size(); ++i) {
+    std::string status = test::ReadAll("/proc/self/task/" + std::to_string(ids[i]) + "/status");
+    std::string expected = "Cpus_allowed_list:\t" + std::to_string(cores[i]) + "\n";
+    CHECK(status.find(expected) != std::string::npos);
+    CHECK(status.find("ghostai-infer" + std::to_string(i)) != std::string::npos);
+  }
+}
+
+TEST(options_that_make_no_sense_are_refused) {
+  Control control;
+  auto code = [&](auto&& change) {
+    EngineOptions options;
+    options.done = [](Call*) {};
+    change(&options);
+    std::unique_ptr<Engine> engine;
+    return Engine::Create(options, std::make_unique<FakeTokenizer>(), std::make_unique<FakeEncoder>(&control), &engine).code;
+  };
+  auto refused = StatusCode::kInvalidArgument;
+  CHECK(code([](EngineOptions*) {}) == StatusCode::kOk);
+  CHECK(code([](EngineOptions* o) { o->cores = {4096}; }) == refused);
+  CHECK(code([](EngineOptions* o) { o->threads = 0; }) == refused);
+  CHECK(code([](EngineOptions* o) { o->window_tokens = 2; }) == refused);
+  CHECK(code([](EngineOptions* o) { o->window_tokens = 513; }) == refused);
+  CHECK(code([](EngineOptions* o) { o->window_stride = 0; }) == refused);
+  CHECK(code([](EngineOptions* o) { o->window_stride = 127; }) == refused);
+  CHECK(code([](EngineOptions* o) { o->done = nullptr; }) == refused);
+}
+
+TEST(calls_without_texts_are_refused) {
+  Bench bench;
+  Call* empty = bench.Make({});
+  CHECK(bench.engine->Submit(empty).code == StatusCode::kInvalidArgument);
+  bench.engine->Release(empty);
+}
+
+CHECK_MAIN()

@@ -1,0 +1,241 @@
+// What the golden file (test/tokenizer.test.ts) does not show: spans, limits,
+// text that is not UTF-8, and tokenizer files that are not ours.
+#include <random>
+
+#include "check.h"
+#include "ghostai.h"
+#include "model_folder.h"
+#include "tokenizer/json.h"
+#include "tokenizer/trie.h"
+#include "tokenizer/utf8.h"
+
+using namespace ghostai;
+using namespace ghostai::test;
+
+namespace {
+
+// A character map that maps nothing: one empty unit.
+const char* kNormalizer =
+    R"({"type":"Sequence","normalizers":[{"type":"Precompiled","precompiled_charsmap":"BAAAAAAAAAA="},)"
+    R"({"type":"Lowercase"},{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "},)"
+    R"({"type":"Strip","strip_left":true,"strip_right":true}]})";
+
+std::string Json(const std::string& vocab) {
+  return std::string(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":)") +
+         kNormalizer +
+         R"(,"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true},)"
+         R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},)"
+         R"({"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],"special_tokens":{}},)"
+         R"("model":{"type":"Unigram","unk_id":3,"byte_fallback":false,"vocab":)" + vocab + "}}";
+}
+
+const char* kVocab =
+    R"([["<s>",0],["<pad>",0],["</s>",0],["<unk>",0],["▁",-3],["▁hello",-4],["▁he",-5],["llo",-5],["a",-6],)"
+    R"(["b",-6],["ab",-7],["é",-6],["▁a",-5.5]])";
+
+Status Load(const std::string& json, std::unique_ptr<Tokenizer>* out) {
+  static const std::string folder = NewFolder();
+  WriteAll(folder + "/tokenizer.json", json);
+  return Tokenizer::Load(folder + "/tokenizer.json", out);
+}
+
+const Tokenizer& Small() {
+  static const std::unique_ptr<Tokenizer> tokenizer = [] {
+    std::unique_ptr<Tokenizer> loaded;
+    Status status = Load(Json(kVocab), &loaded);
+    if (!status.ok()) Fail(__FILE__, __LINE__, status.message);
+    return loaded;
+  }();
+  return *tokenizer;
+}
+
+std::vector<Token> Encode(std::string_view text, size_t tokens_max = 1000, bool* whole = nullptr) {
+  static const auto scratch = Small().NewScratch();
+  std::vector<Token> tokens;
+  bool complete = Small().Encode(text, tokens_max, scratch.get(), &tokens);
+  if (whole != nullptr) *whole = complete;
+  return tokens;
+}
+
+std::vector<int> Ids(std::string_view text) {
+  std::vector<int> ids;
+  for (const Token& token : Encode(text)) ids.push_back(token.id);
+  return ids;
+}
+
+void Refused(const std::string& json, StatusCode code, const std::string& part) {
+  std::unique_ptr<Tokenizer> tokenizer;
+  Status status = Load(json, &tokenizer);
+  CHECK(status.code == code);
+  if (status.message.find(part) == std::string::npos) Fail(__FILE__, __LINE__, status.message + " lacks " + part);
+}
+
+std::string Replaced(const std::string& from, const std::string& to) {
+  std::string json = Json(kVocab);
+  size_t at = json.find(from);
+  CHECK(at != std::string::npos);
+  return json.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST(the_best_path_wins_and_words_are_marked) {
+  CHECK(Ids("hello") == std::vector<int>({5}));
+  CHECK(Ids("  Hello   HELLO ") == std::vector<int>({5, 5}));
+  CHECK(Ids("ab") == std::vector<int>({4, 10}));
+  CHECK(Ids("") == std::vector<int>());
+  CHECK(Ids(" \t\n ") == std::vector<int>());
+  CHECK(Ids("▁hello") == std::vector<int>({5}));
+}
+
+TEST(neighbouring_unknowns_become_one) {
+  CHECK(Ids("xyz") == std::vector<int>({4, 3}));
+  CHECK(Ids("xay") == std::vector<int>({4, 3, 8, 3}));
+}
+
+TEST(repeated_words_give_what_they_gave_first) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    std::string word;
+    for (size_t i = 0; i < 1 + random() % 8; ++i) word += "abhelox"[random() % 7];
+    CHECK(Ids(word) == Ids(word));
+  }
+}
+
+TEST(spans_are_in_order_in_bounds_and_on_characters) {
+  std::mt19937 random(2);
+  const char* pieces[] = {"hello", " ", "é", "日本", "\xF0\x9F\x98\x80", "x", "\xCC\x81", "\n", "▁", "ab"};
+  for (int round = 0; round < 500; ++round) {
+    std::string text;
+    for (size_t i = 0; i < random() % 20; ++i) text += pieces[random() % 10];
+    uint32_t begin = 0, end = 0;
+    for (const Token& token : Encode(text)) {
+      CHECK(token.begin >= begin && token.end >= end && token.begin <= token.end && token.end <= text.size());
+      auto starts_character = [&](uint32_t at) { return at == text.size() || (text[at] & 0xC0) != 0x80; };
+      CHECK(starts_character(token.begin) && starts_character(token.end));
+      begin = token.begin;
+      end = token.end;
+    }
+  }
+  std::vector<Token> tokens = Encode("  hello ab");
+  CHECK_EQ(tokens[0].end, 7u);
+  CHECK_EQ(tokens.back().begin, 8u);
+  CHECK_EQ(tokens.back().end, 10u);
+}
+
+TEST(encoding_stops_at_the_budget_and_says_so) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "hello ";
+  bool whole;
+  CHECK_EQ(Encode(text, 100, &whole).size(), 100u);
+  CHECK(whole);
+  CHECK_EQ(Encode(text, 99, &whole).size(), 99u);
+  CHECK(!whole);
+  CHECK_EQ(Encode(std::string(10000, 'b'), 7, &whole).size(), 7u);
+  CHECK(!whole);
+}
+
+TEST(bytes_that_are_not_utf8_stand_for_the_replacement_character) {
+  for (const char* bytes : {"\xFF", "\xC3", "\xE2\x96", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xC0\x80", "a\x80"}) {
+    std::string text = std::string("hello ") + bytes + " hello";
+    std::vector<Token> tokens = Encode(text);
+    CHECK_EQ(tokens.front().id, 5);
+    CHECK_EQ(tokens.back().id, 5);
+    CHECK_EQ(tokens.back().end, static_cast<uint32_t>(text.size()));
+  }
+  std::mt19937 random(3);
+  for (int round = 0; round < 3000; ++round) {
+    std::string text(random() % 40, 0);
+    for (char& c : text) c = static_cast<char>(random());
+    for (const Token& token : Encode(text)) CHECK(token.end <= text.size());
+  }
+}
+
+TEST(other_tokenizers_are_refused_by_name) {
+  Refused(Replaced("\"Unigram\"", "\"BPE\""), StatusCode::kModelUnsupported, "BPE");
+  Refused(Replaced("\"Lowercase\"", "\"NFC\""), StatusCode::kModelUnsupported, "NFC");
+  Refused(Replaced("\"always\"", "\"first\""), StatusCode::kModelUnsupported, "first");
+  Refused(Replaced("\" {2,}\"", "\" +\""), StatusCode::kModelUnsupported, "pattern");
+  Refused(Replaced("\"byte_fallback\":false", "\"byte_fallback\":true"), StatusCode::kModelUnsupported, "byte_fallback");
+  Refused(Replaced("\"added_tokens\":[]", "\"added_tokens\":[{}]"), StatusCode::kModelUnsupported, "added_tokens");
+  Refused(Replaced("\"truncation\":null", "\"truncation\":{}"), StatusCode::kModelUnsupported, "truncation");
+  Refused(Replaced("\"unk_id\":3", "\"unk_id\":99"), StatusCode::kModelUnsupported, "unk_id");
+  Refused(Replaced("\"unk_id\":3,", ""), StatusCode::kModelUnsupported, "unk_id");
+  Refused(Replaced("\"normalizer\"", "\"normaliser\""), StatusCode::kModelUnsupported, "normalizer");
+  Refused(Json(R"([["<s>",0],["</s>",0],["",0],["<unk>",0]])"), StatusCode::kModelUnsupported, "empty");
+  Refused(Json(R"([["<s>",0],["</s>",0],["a",0],["a",0]])"), StatusCode::kModelUnsupported, "distinct");
+  Refused(Json("[]"), StatusCode::kModelUnsupported, "pieces");
+}
+
+TEST(damaged_files_are_refused) {
+  Refused("", StatusCode::kModelDamaged, "object");
+  Refused("[]", StatusCode::kModelDamaged, "object");
+  Refused(Replaced("BAAAAAAAAAA=", "not base64!"), StatusCode::kModelDamaged, "base64");
+  Refused(Replaced("BAAAAAAAAAA=", "/////w=="), StatusCode::kModelDamaged, "charsmap");
+  Refused(Json(R"([["a"]])"), StatusCode::kModelDamaged, "vocab");
+  Refused(Json(R"([["a","b"]])"), StatusCode::kModelDamaged, "vocab");
+  std::string whole = Json(kVocab);
+  std::unique_ptr<Tokenizer> tokenizer;
+  for (size_t size = 0; size < whole.size(); ++size) CHECK(!Load(whole.substr(0, size), &tokenizer).ok());
+  std::mt19937 random(4);
+  for (int round = 0; round < 2000; ++round) {  // any change: an answer, never a crash
+    std::string bad = whole;
+    bad[random() % bad.size()] = static_cast<char>(random());
+    Load(bad, &tokenizer);
+  }
+}
+
+TEST(json_is_read_strictly) {
+  auto reads = [](const std::string& text) {
+    JsonReader reader(text);
+    return reader.Skip() && reader.AtEnd();
+  };
+  for (const char* good : {"{}", "[]", " [1, -2.5e3, \"a\\u00e9\\ud83d\\ude00\\n\", true, false, null, {\"a\":{}}] "}) CHECK(reads(good));
+  for (const char* bad : {"", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"\n\"", "tru", "01x", "--1", "[1 2]", "{} {}"}) {
+    CHECK(!reads(bad));
+  }
+  CHECK(reads(std::string(64, '[') + std::string(64, ']')));
+  CHECK(!reads(std::string(65, '[') + std::string(65, ']')));
+  CHECK(!reads(std::string(1 << 20, '[')));
+}
+
+TEST(the_trie_finds_its_keys_and_no_others) {
+  std::mt19937 random(5);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 5000; ++i) {
+    std::string key;
+    for (size_t k = 0; k < 1 + random() % 6; ++k) key += static_cast<char>(random() % 7 == 0 ? random() : 'a' + random() % 4);
+    keys.push_back(key);
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  std::vector<std::pair<std::string_view, int32_t>> pairs;
+  for (size_t i = 0; i < keys.size(); ++i) pairs.emplace_back(keys[i], static_cast<int32_t>(i));
+  Trie trie;
+  trie.Build(pairs);
+  auto find = [&](const std::string& key) {
+    int32_t node = 0;
+    for (char c : key) {
+      node = trie.Step(node, static_cast<unsigned char>(c));
+      if (node == Trie::kNone) return Trie::kNone;
+    }
+    return trie.Value(node);
+  };
+  for (size_t i = 0; i < keys.size(); ++i) CHECK_EQ(find(keys[i]), static_cast<int32_t>(i));
+  for (int i = 0; i < 5000; ++i) {
+    std::string key = keys[random() % keys.size()] + static_cast<char>(random());
+    CHECK_EQ(find(key) != Trie::kNone, std::binary_search(keys.begin(), keys.end(), key));
+  }
+}
+
+TEST(utf16_becomes_utf8_and_is_counted) {
+  std::string out;
+  Utf16ToUtf8(u"a\u00e9\u20ac\U0001F600", &out);
+  CHECK_EQ(out, std::string("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"));
+  CHECK_EQ(Utf16Length(out), 5u);
+  std::u16string lone = {u'a', 0xD800, u'b', 0xDC00};
+  Utf16ToUtf8(lone, &out);
+  CHECK_EQ(out, std::string("a\xEF\xBF\xBD" "b\xEF\xBF\xBD"));
+}
+
+CHECK_MAIN()
