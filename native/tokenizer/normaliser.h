@@ -41,12 +41,13 @@ class Normaliser {
       if (emoji_joiner_ && next & kPictographic) return true;
       return linked_ && next & kConsonant;
     }
-    // `zero_width_joiner`: the character is U+200D.
-    void Take(uint8_t next, bool zero_width_joiner = false) {
-      emoji_joiner_ = zero_width_joiner && emoji_;
+    void Take(uint8_t next, uint32_t point = 0) {
+      bool joiner = point == kZeroWidthJoiner;
+      // A joiner after a pictograph and what extends it; two joiners in a row join nothing.
+      emoji_joiner_ = joiner && emoji_;
       if (next & kPictographic) {
         emoji_ = true;
-      } else if (!(next & kJoins)) {
+      } else if (joiner || !(next & (kConjunctExtend | kLinker) || point == kZeroWidthNonJoiner)) {
         emoji_ = false;
       }
       if (next & kConsonant) {
@@ -61,6 +62,7 @@ class Normaliser {
     }
 
    private:
+    static constexpr uint32_t kZeroWidthNonJoiner = 0x200C, kZeroWidthJoiner = 0x200D;
     uint8_t previous_ = 0;
     bool emoji_ = false, emoji_joiner_ = false;
     bool conjunct_ = false, linked_ = false;
@@ -116,7 +118,7 @@ size_t Normaliser::Cluster(std::string_view text, size_t at, Sink&& sink) const 
       uint32_t next = DecodeUtf8(text, cluster_end, &next_length);
       uint8_t next_class = ClassOf(next);
       if (!ahead.Joins(next_class)) break;
-      ahead.Take(next_class, next == 0x200D);
+      ahead.Take(next_class, next);
       char bytes[4];
       uint32_t next_size = EncodeUtf8(next, bytes);
       if (whole + next_size <= kWholeClusterBytesMax) std::copy(bytes, bytes + next_size, encoded + whole);
@@ -136,7 +138,7 @@ size_t Normaliser::Cluster(std::string_view text, size_t at, Sink&& sink) const 
     point = DecodeUtf8(text, end, &length);
     uint8_t next_class = ClassOf(point);
     if (!breaker.Joins(next_class)) return end;
-    breaker.Take(next_class, point == 0x200D);
+    breaker.Take(next_class, point);
     size = EncodeUtf8(point, encoded);
     at = end;
     end += length;

@@ -68,7 +68,7 @@ for (let page = 0; page < 0x1100; page++) {
   for (let low = 0; low < 256; low++) {
     const point = page * 256 + low;
     const surrogate = point >= 0xd800 && point <= 0xdfff;
-    const value = surrogate || point === 0 ? 0 : classOf(point);
+    const value = surrogate ? 0 : point === 0 ? classes.standsAlone : classOf(point);
     bits.push(value);
     if ((value & classes.hasLower) !== 0) {
       const to = [...lower.normalizeString(String.fromCodePoint(point))];

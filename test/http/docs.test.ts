@@ -1,0 +1,52 @@
+/** docs/http.md has every error as src/errors.ts has it, every route and every metric. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { errors } from "../../src/errors.ts";
+import { createRoutes } from "../../src/http/routes/index.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { defaults } from "./harness.ts";
+
+const page = readFileSync("docs/http.md", "utf8");
+
+test("the error table is src/errors.ts", () => {
+  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d{3}) \| (.*) \|$/gm)].map(
+    ([, code, status, message]) => [code, Number(status), message],
+  );
+  const table = Object.entries(errors).map(([code, { status, message }]) => [
+    code,
+    status,
+    message,
+  ]);
+  assert.deepEqual(rows, table);
+});
+
+test("the route table is what is routed", () => {
+  const rows = [...page.matchAll(/^\| `(\/\S+)` \| (GET|POST) \|/gm)].map(([, path, method]) => [
+    path,
+    method,
+  ]);
+  const routes = createRoutes({
+    settings: defaults,
+    inspector: { inspect: () => Promise.reject() },
+    refusal: () => undefined,
+    info: () => ({}),
+    metrics: new Metrics(() => 0),
+  });
+  const routed = [...routes].flatMap(([path, route]) =>
+    Object.keys(route).map((method) => [path, method]),
+  );
+  assert.deepEqual(rows, routed);
+});
+
+test("the metrics of our own are all on the page", async () => {
+  const text = await new Metrics(() => 0).text();
+  const names = [...text.matchAll(/^# TYPE (ghostai_\w+) (\w+)$/gm)].map(([, name, type]) => [
+    name,
+    type,
+  ]);
+  const rows = [...page.matchAll(/^\| `(ghostai_\w+)(?:\{[\w,]+\})?` \| (\w+) \|/gm)].map(
+    ([, name, type]) => [name, type],
+  );
+  assert.deepEqual(rows, names);
+});

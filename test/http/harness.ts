@@ -1,0 +1,135 @@
+/** The HTTP server in this process on a free port, with an inspector that a test decides. */
+import { connect, type Socket } from "node:net";
+import { readSettings } from "../../src/config/read.ts";
+import type { Settings } from "../../src/config/schema.ts";
+import type { GhostError } from "../../src/errors.ts";
+import { createRoutes } from "../../src/http/routes/index.ts";
+import { HttpServer } from "../../src/http/server.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import type { Prompt, Verdict } from "../../src/types.ts";
+
+export const defaults: Settings = readSettings({ flags: {}, environment: {} });
+
+/** A verdict that blocks every prompt with one finding for its first segment. */
+export function verdictOf(prompt: Prompt): Verdict {
+  const [first] = prompt.segments;
+  const finding = {
+    scanner: "model" as const,
+    label: "model/attack",
+    score: 0.9,
+    start: 0,
+    end: first?.text.length ?? 0,
+    message: "The model reads this part as an attack",
+  };
+  const located =
+    first?.messageIndex === undefined || first.partIndex === undefined
+      ? finding
+      : { ...finding, messageIndex: first.messageIndex, partIndex: first.partIndex };
+  return {
+    id: prompt.id,
+    action: "block",
+    threatScore: 0.9,
+    scannerType: "model",
+    findings: [located],
+    cache: "none",
+    model: "fake@1.0.0",
+    latency: { total: 1.23456, queue: 0.1, tokenize: 0.2, model: 0.30049 },
+  };
+}
+
+export interface Options {
+  readonly inspect?: (prompt: Prompt) => Promise<Verdict>;
+  readonly settings?: Partial<Settings>;
+  readonly refusal?: () => GhostError | undefined;
+}
+
+export interface TestServer {
+  readonly port: number;
+  readonly url: string;
+  readonly server: HttpServer;
+  readonly metrics: Metrics;
+  /** What was thrown behind the errors that were answered. */
+  readonly causes: unknown[];
+  scan(body: unknown, headers?: Record<string, string>): Promise<Response>;
+}
+
+/** Starts a server, hands it to `use` and closes it. */
+export async function withServer(
+  options: Options,
+  use: (server: TestServer) => Promise<void>,
+): Promise<void> {
+  const metrics = new Metrics(() => 0);
+  const causes: unknown[] = [];
+  const routes = createRoutes({
+    settings: { ...defaults, ...options.settings },
+    inspector: { inspect: options.inspect ?? (async (prompt) => verdictOf(prompt)) },
+    refusal: options.refusal ?? (() => undefined),
+    info: () => ({ version: "0" }),
+    metrics,
+  });
+  const server = new HttpServer(routes, (error, cause) => {
+    metrics.refused(error.code);
+    causes.push(cause);
+  });
+  try {
+    const port = await server.listenTcp("127.0.0.1", 0);
+    const url = `http://127.0.0.1:${port}`;
+    const scan = (body: unknown, headers: Record<string, string> = {}) =>
+      fetch(`${url}/v1/scan`, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      });
+    await use({ port, url, server, metrics, causes, scan });
+  } finally {
+    server.close();
+  }
+}
+
+/** A connection that keeps all that came back. */
+export class RawClient {
+  readonly socket: Socket;
+  received = "";
+  readonly closed: Promise<void>;
+  #changed = () => {};
+
+  constructor(target: { port: number } | { path: string }) {
+    this.socket = connect("port" in target ? { ...target, host: "127.0.0.1" } : target);
+    this.socket.on("data", (chunk) => {
+      this.received += chunk.toString("latin1");
+      this.#changed();
+    });
+    this.socket.on("error", () => {});
+    this.closed = new Promise((resolve) => {
+      this.socket.once("close", () => {
+        resolve();
+        this.#changed();
+      });
+    });
+  }
+
+  send(data: string | Uint8Array): void {
+    this.socket.write(data);
+  }
+
+  /** Waits until what came back matches. @throws when the connection ends before */
+  async until(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.received)) {
+      if (this.socket.closed) throw new Error(`Closed after: ${this.received}`);
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve;
+      });
+    }
+    return this.received;
+  }
+}
+
+/** The head of a scan request. */
+export function scanHead(contentLength: number, more = ""): string {
+  return `POST /v1/scan HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: ${contentLength}\r\n${more}\r\n`;
+}
+
+/** Resolves once `holds` does; polls, so that nothing depends on how fast. */
+export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
+}

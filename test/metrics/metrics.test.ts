@@ -1,0 +1,43 @@
+/** The exposition: names, units, fixed labels. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errors } from "../../src/errors.ts";
+import type { Observer } from "../../src/inspect.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+
+test("counts and times what the line observes", async () => {
+  let depth = 3;
+  const metrics = new Metrics(() => depth);
+  const observer: Observer = metrics;
+  observer.stage("model", 0.002);
+  observer.cache("l1", "joined");
+  observer.finding("unicode");
+  metrics.answered("flag", 0.00004);
+  metrics.refused("busy");
+  const text = await metrics.text();
+  for (const line of [
+    'ghostai_stage_duration_seconds_bucket{le="0.001",stage="model"} 0',
+    'ghostai_stage_duration_seconds_bucket{le="0.0025",stage="model"} 1',
+    'ghostai_cache_requests_total{layer="l1",outcome="joined"} 1',
+    'ghostai_findings_total{scanner="unicode"} 1',
+    'ghostai_requests_total{verdict="flag",code="ok"} 1',
+    'ghostai_requests_total{verdict="none",code="busy"} 1',
+    'ghostai_request_duration_seconds_bucket{le="0.00005"} 1',
+    "ghostai_model_queue_depth 3",
+  ]) {
+    assert.ok(text.split("\n").includes(line), line);
+  }
+  assert.match(text, /^process_resident_memory_bytes \d+/m);
+  assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
+  depth = 0;
+  assert.match(await metrics.text(), /^ghostai_model_queue_depth 0$/m);
+});
+
+test("every label value is there from the start, at nothing", async () => {
+  const text = await new Metrics(() => 0).text();
+  const codes = [...text.matchAll(/^ghostai_requests_total\{verdict="none",code="(\w+)"\} 0$/gm)];
+  assert.deepEqual(
+    codes.map(([, code]) => code),
+    Object.keys(errors),
+  );
+});
