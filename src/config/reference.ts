@@ -31,7 +31,7 @@ file is named by \`--config FILE\` or \`GHOSTAI_CONFIG\`; in it, dotted keys are
       threads: 2
 
 An unknown key or a value out of range ends the start with one line that says what was expected.
-This page is generated from \`src/config/schema.ts\`; \`npm run docs\` writes it anew.
+This page is generated from \`src/config/schema.ts\` by \`test/generate/settings_reference.ts\`.
 
 ${sections.join("\n")}`;
 }

@@ -34,7 +34,7 @@ export function errorReply(error: GhostError): Reply {
   const { status } = errors[error.code];
   const headers: Record<string, string> =
     status === 503 ? { "retry-after": String(retryAfterSeconds) } : {};
-  const closes = error.code === "body_timeout" || error.code === "shutting_down";
+  const closes = error.code === "body_timeout";
   return { ...jsonReply(status, errorBody(error)), headers, closes };
 }
 

@@ -14,8 +14,14 @@ const durationBuckets = [
   5,
 ];
 
-type Incrementer = { inc(): void };
+type Incrementer = { inc(value?: number): void };
 type Timer = { observe(seconds: number): void };
+
+/** A series is there from the start, at nothing, so that its first increase is seen. */
+function fromZero(counter: Incrementer): Incrementer {
+  counter.inc(0);
+  return counter;
+}
 
 function byName<Name extends string, Value>(
   names: readonly Name[],
@@ -43,9 +49,11 @@ export class Metrics {
       labelNames: ["verdict", "code"],
       registers,
     });
-    this.#verdicts = byName(actions, (verdict) => requests.labels({ verdict, code: "ok" }));
+    this.#verdicts = byName(actions, (verdict) =>
+      fromZero(requests.labels({ verdict, code: "ok" })),
+    );
     this.#refused = byName(Object.keys(errors) as ErrorCode[], (code) =>
-      requests.labels({ verdict: "none", code }),
+      fromZero(requests.labels({ verdict: "none", code })),
     );
     const findings = new Counter({
       name: "ghostai_findings_total",
@@ -53,7 +61,7 @@ export class Metrics {
       labelNames: ["scanner"],
       registers,
     });
-    this.#findings = byName(scanners, (scanner) => findings.labels({ scanner }));
+    this.#findings = byName(scanners, (scanner) => fromZero(findings.labels({ scanner })));
     this.#duration = new Histogram({
       name: "ghostai_request_duration_seconds",
       help: "Time from a scan request's head to its verdict",
@@ -74,7 +82,7 @@ export class Metrics {
       labelNames: ["layer", "outcome"],
       registers,
     });
-    this.#cache = byName(outcomes, (outcome) => cache.labels({ layer: "l1", outcome }));
+    this.#cache = byName(outcomes, (outcome) => fromZero(cache.labels({ layer: "l1", outcome })));
     new Gauge({
       name: "ghostai_model_queue_depth",
       help: "Texts waiting for the model",

@@ -1,7 +1,10 @@
 /**
- * Matching many phrases in one pass over a text's words: all patterns share one
- * trie whose edges are words, walked from each word of the text. The walk is as
- * deep as the longest pattern, so the pass is linear in the text.
+ * Matching many phrases in one pass over a text's words: the patterns are one
+ * automaton whose edges are words, walked from each word of the text that can
+ * begin a phrase. Alternatives meet again in one node, so the automaton is as
+ * large as the patterns are long, not as their combinations are many. All nodes
+ * that a walk can stand on move one word together: a walk costs at most the
+ * nodes within the longest pattern's length, and the pass is linear in the text.
  *
  * A pattern is a row of elements: `word`, `one|other`, `[optional|words]`, and
  * `*3` for up to three words of any kind.
@@ -20,79 +23,104 @@ export interface PhraseHit<P extends Phrase> {
 }
 
 interface Node<P> {
-  readonly next: Map<string, Node<P>>;
-  any?: Node<P>;
+  readonly next: Map<string, Node<P>[]>;
+  /** Reached by any word at all. */
+  readonly any: Node<P>[];
   readonly ends: P[];
 }
 
-/** Steps taken at most from one word of the text: gaps make the walk branch. */
-const stepsMax = 400;
-
-function newNode<P>(): Node<P> {
-  return { next: new Map(), ends: [] };
+export interface PhraseMatcher<P extends Phrase> {
+  /** Nodes of the automaton: linear in the patterns' length. */
+  readonly nodes: number;
+  /**
+   * Calls `found` with the longest hit of each phrase at each place, places ascending.
+   * Returns the steps taken: nodes left behind, over all walks.
+   */
+  match(text: readonly Word[], found: (hit: PhraseHit<P>) => void): number;
 }
 
-function child<P>(node: Node<P>, word: string): Node<P> {
-  const existing = node.next.get(word);
-  if (existing !== undefined) return existing;
-  const created = newNode<P>();
-  node.next.set(word, created);
-  return created;
-}
-
-function elementsOf(pattern: string): string[] {
+export function elementsOf(pattern: string): string[] {
   return pattern.match(/\[[^\]]*\]|\S+/g) ?? [];
 }
 
-/** The nodes reached from `nodes` by an element; an optional one also stays. */
-function extend<P>(nodes: ReadonlySet<Node<P>>, element: string): Set<Node<P>> {
-  const gap = /^\*(\d)$/.exec(element);
-  const optional = element.startsWith("[");
-  const reached = new Set<Node<P>>(gap !== null || optional ? nodes : []);
-  if (gap !== null) {
-    let layer: Node<P>[] = [...nodes];
-    for (let depth = 0; depth < Number(gap[1]); depth++) {
-      layer = layer.map((node) => {
-        node.any ??= newNode();
-        return node.any;
-      });
-      for (const node of layer) reached.add(node);
+/** Compiles phrases. In an alternative `_` stands for a space: `do|do_not`. */
+export function compilePhrases<P extends Phrase>(phrases: readonly P[]): PhraseMatcher<P> {
+  let nodes = 0;
+  const newNode = (): Node<P> => {
+    nodes++;
+    return { next: new Map(), any: [], ends: [] };
+  };
+  const connect = (from: Node<P>, word: string, to: Node<P>): void => {
+    const known = from.next.get(word);
+    if (known === undefined) from.next.set(word, [to]);
+    else if (!known.includes(to)) known.push(to);
+  };
+
+  /** The nodes reached from `standing` by a gap of up to `length` words. */
+  const throughGap = (standing: readonly Node<P>[], length: number): Node<P>[] => {
+    const reached = [...standing];
+    let before = standing;
+    for (let depth = 0; depth < length; depth++) {
+      const node = newNode();
+      for (const from of before) from.any.push(node);
+      reached.push(node);
+      before = [node];
     }
     return reached;
-  }
-  const alternatives = (optional ? element.slice(1, -1) : element).split("|");
-  for (const node of nodes) {
+  };
+
+  /** The nodes reached from `standing` by one of some alternatives, all but their last words in nodes of their own. */
+  const throughWords = (standing: readonly Node<P>[], alternatives: string[]): Node<P> => {
+    const meeting = newNode();
     for (const alternative of alternatives) {
-      reached.add(phraseWords(alternative.replaceAll("_", " ")).reduce(child, node));
-    }
-  }
-  return reached;
-}
-
-/** Compiles phrases. In an alternative `_` stands for a space: `do|do_not`. */
-export function compilePhrases<P extends Phrase>(phrases: readonly P[]) {
-  const root = newNode<P>();
-  for (const phrase of phrases) {
-    let nodes = new Set([root]);
-    for (const element of elementsOf(phrase.pattern)) nodes = extend(nodes, element);
-    for (const node of nodes) node.ends.push(phrase);
-  }
-
-  /** Calls `found` for every phrase at every place, longest or not. */
-  return (text: readonly Word[], found: (hit: PhraseHit<P>) => void): void => {
-    for (let from = 0; from < text.length; from++) {
-      const first = root.next.get((text[from] as Word).word);
-      if (first === undefined) continue;
-      const todo: [node: Node<P>, at: number][] = [[first, from + 1]];
-      for (let steps = 0; todo.length > 0 && steps < stepsMax; steps++) {
-        const [node, at] = todo.pop() as [Node<P>, number];
-        for (const phrase of node.ends) found({ phrase, from, to: at });
-        const word = text[at]?.word;
-        if (word === undefined) continue;
-        if (node.any !== undefined) todo.push([node.any, at + 1]);
-        const next = node.next.get(word);
-        if (next !== undefined) todo.push([next, at + 1]);
+      const row = phraseWords(alternative.replaceAll("_", " "));
+      let before = standing;
+      for (const [index, word] of row.entries()) {
+        const to = index === row.length - 1 ? meeting : newNode();
+        for (const from of before) connect(from, word, to);
+        before = [to];
       }
     }
+    return meeting;
   };
+
+  const root = newNode();
+  for (const phrase of phrases) {
+    let standing: readonly Node<P>[] = [root];
+    for (const element of elementsOf(phrase.pattern)) {
+      const gap = /^\*(\d)$/.exec(element);
+      const optional = element.startsWith("[");
+      if (gap !== null) standing = throughGap(standing, Number(gap[1]));
+      else {
+        const alternatives = (optional ? element.slice(1, -1) : element).split("|");
+        const meeting = throughWords(standing, alternatives);
+        standing = optional ? [...standing, meeting] : [meeting];
+      }
+    }
+    for (const node of standing) node.ends.push(phrase);
+  }
+
+  const match = (text: readonly Word[], found: (hit: PhraseHit<P>) => void): number => {
+    let steps = 0;
+    for (let from = 0; from < text.length; from++) {
+      let standing = root.next.get((text[from] as Word).word);
+      if (standing === undefined) continue;
+      const longest = new Map<P, number>();
+      for (let to = from + 1; standing.length > 0; to++) {
+        const word = text[to]?.word;
+        const reached = new Set<Node<P>>();
+        for (const node of standing) {
+          steps++;
+          for (const phrase of node.ends) longest.set(phrase, to);
+          if (word === undefined) continue;
+          for (const next of node.any) reached.add(next);
+          for (const next of node.next.get(word) ?? []) reached.add(next);
+        }
+        standing = [...reached];
+      }
+      for (const [phrase, to] of longest) found({ phrase, from, to });
+    }
+    return steps;
+  };
+  return { nodes, match };
 }

@@ -13,13 +13,19 @@ export interface Signature {
 const sure = 0.97;
 const strong = 0.85;
 const likely = 0.6;
+/** A reason to look twice beside others, never a reason to flag. */
 const weak = 0.3;
 
 const rows: readonly (readonly [id: string, score: number, pattern: string])[] = [
   // English: overriding what came before
   [
-    "override-all-previous.en",
+    "override-all-previous-and.en",
     sure,
+    "ignore|disregard|forget|override all|any|every [of] [the|your|my|these|those] previous|prior|above|earlier|preceding|foregoing|past [system] instructions|instruction|directions|directives|guidelines|rules|prompts|commands|orders and|then|instead [instead|then|just|only|simply|now] say|print|output|reveal|respond|reply|answer|tell|show|repeat|display|give|send|return|follow|act",
+  ],
+  [
+    "override-all-previous.en",
+    0.9,
     "ignore|disregard|forget|override all|any|every [of] [the|your|my|these|those] previous|prior|above|earlier|preceding|foregoing|past [system] instructions|instruction|directions|directives|guidelines|rules|prompts|commands|orders",
   ],
   [
@@ -55,7 +61,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "override-safety-protocols-alone.en",
     strong,
-    "override|disable|deactivate [all|any] [of] [the|your] safety|ethical|content protocols|guidelines|guardrails|filters",
+    "override|disable|deactivate [all|any] [of] [the|your] safety|ethical protocols|guidelines|guardrails|filters",
   ],
   [
     "override-new-instructions.en",
@@ -97,9 +103,14 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "you_are|you_are_now|chatgpt|respond|act|answer [now|with|in|as|running|chatgpt] [in|with] developer_mode [is] enabled|output|on|unlocked",
   ],
   [
-    "persona-developer-mode-alone.en",
+    "persona-jailbreak-mode.en",
     strong,
-    "developer|god|sudo|debug|jailbreak|dan mode [is|now|has_been] enabled|activated|unlocked|engaged",
+    "jailbreak|dan mode [is|now|has_been] enabled|activated|unlocked|engaged",
+  ],
+  [
+    "persona-developer-mode-alone.en",
+    weak,
+    "developer|god|sudo|debug mode [is|now|has_been] enabled|activated|unlocked|engaged",
   ],
   [
     "persona-enter-mode.en",
@@ -134,9 +145,9 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "persona-evil-confidant.en",
     strong,
-    "evil|amoral|machiavellian|unethical confidant|twin|trusted_confidant",
+    "evil|amoral|machiavellian|unethical confidant|trusted_confidant",
   ],
-  ["persona-opposite.en", likely, "opposite|anti|reverse mode|dan|gpt|ai"],
+  ["persona-opposite.en", likely, "opposite|anti mode|dan|gpt|ai"],
   [
     "persona-hypothetical.en",
     weak,
@@ -185,13 +196,18 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ],
   [
     "extract-repeat-above.en",
+    likely,
+    "repeat|print|output|recite|echo|reveal [back|out|me] [all|exactly|verbatim] [of] [the] words|text|content|everything|message|sentences|instructions|lines|paragraphs|prompt|conversation [that_is|written|shown|from|which_is] above|before_this|preceding_this",
+  ],
+  [
+    "extract-repeat-above-verbatim.en",
     strong,
-    "repeat|print|output|copy|write|return|say|echo|recite [back|out|down|me] [all|everything|the|exactly|of|verbatim] [of] [the] [words|text|content|everything|message|sentences|instructions|lines|paragraphs|prompt|conversation] [that_is|written|shown|from|which_is] above|before_this|preceding_this [this|starting|and|verbatim|in|word|exactly|me|line|prompt|message]",
+    "repeat|print|output|copy|write|return|say|echo|recite [back|out|down|me] [all|exactly|verbatim] [of] the|everything|all [words|text|content|everything|message|sentences|instructions|lines|paragraphs|prompt|conversation] [that_is|written|shown|from|which_is] above|before_this|preceding_this [this] starting|verbatim|word_for_word|word_by_word|exactly|prompt|line_by_line",
   ],
   [
     "extract-starting-with.en",
     sure,
-    "above|text|words|prompt|everything starting|beginning with|from you_are_chatgpt|you_are_a|you_are_an|you_are put|include|repeat|in|and|them|print",
+    "[words|text|content|everything|prompt] above|text|words|prompt|everything starting|beginning with|from you_are_chatgpt|you_are_a|you_are_an|you_are put|include|repeat|in|and|them|print",
   ],
   [
     "extract-verbatim.en",
@@ -206,7 +222,12 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "extract-secret-password.en",
     likely,
-    "tell|give|reveal|say|show|print|whats|what_is|spell|output [me|us|out] [the|your] [secret] password|access_code|secret_key|secret_word|passphrase|pass_phrase|secret_code [is|you|that|backwards|now|please|in]",
+    "tell|give|reveal|say|show|print|whats|what_is|spell|output [me|us|out] the|your access_code|secret_key|secret_word|secret_password|passphrase|pass_phrase|secret_code [is|you|that|backwards|now|please|in]",
+  ],
+  [
+    "extract-password.en",
+    weak,
+    "tell|give|reveal|whats|what_is|spell [me|us|out] the|your password",
   ],
   // English: injections in documents and exfiltration
   [
@@ -217,7 +238,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "inject-end-of.en",
     likely,
-    "end|ignore of|the [the|user|system] document|input|prompt|instructions|text|data|query new|begin|start|real [of] [task|instruction|instructions|system|prompt]",
+    "end|ignore of|the [the|user|system] document|input|prompt|instructions|text|data|query new|begin_new|begin_real|start_new|real [of] [task|instruction|instructions|system|prompt]",
   ],
   [
     "inject-user-asked.en",
@@ -226,18 +247,18 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ],
   [
     "inject-do-not-tell.en",
-    strong,
+    likely,
     "do_not|dont|never tell|inform|mention|notify|alert|reveal [this|it|anything|that] [to] the_user",
   ],
   [
     "inject-send-data.en",
     strong,
-    "send|forward|email|upload|post|exfiltrate|leak|transmit [all|the|their|your|this|every|a|copy|any|me] [of] [the|user|users|their] conversation|chat|chat_history|conversation_history|system_prompt|api_key|api_keys|credentials|passwords|secrets|contacts *3 to",
+    "send|forward|email|upload|post|exfiltrate|leak|transmit [all|the|their|your|this|every|a|copy|any|me] [of] [the|user|users|their] chat_history|conversation_history|system_prompt|api_key|api_keys|credentials|passwords|secrets|contacts *3 to",
   ],
   [
     "inject-markdown-image.en",
     strong,
-    "render|include|insert|add|output|display|append [an|a|this|the|following] [markdown] image|link|url|img *8 chat|conversation|history|secret|prompt|context|data",
+    "render|include|insert|add|output|display|append [an|a|this|the|following] markdown image|link|img *8 chat|conversation|history|secret|prompt|context|data",
   ],
   [
     "inject-important-message.en",
@@ -275,6 +296,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "du_bist|sie_sind [jetzt|ab_jetzt|nun] [eine|ein|dan] [ki|ai|künstliche_intelligenz|assistent|modell|chatbot|uneingeschränkte|unzensierte|jailbreak|im] [ki|entwicklermodus|mode] [ohne|die_keine|keine] [jegliche] [regeln|einschränkungen|filter|beschränkungen|grenzen] und_beantwortest|ohne_regeln|ohne_einschränkungen|ohne_filter|entwicklermodus|unzensiert",
   ],
+  [
+    "persona-dan.de",
+    strong,
+    "du_bist|spiele|sei [jetzt|ab_jetzt|nun|ab_sofort] dan|im_entwicklermodus|im_jailbreak_modus|uncensored|ein_unzensiertes_modell|eine_unzensierte_ki",
+  ],
+  [
+    "inject-ai-reader.de",
+    strong,
+    "hinweis|anweisung|anweisungen|nachricht|achtung an|für [die|den|das|alle] ki|ki_assistenten|ki_assistent|sprachmodell|sprachmodelle|chatbot [die|der|das|systeme|assistenten] [dieses|diesen|diese|dies]",
+  ],
   // French
   [
     "override-previous.fr",
@@ -295,6 +326,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "persona.fr",
     strong,
     "tu_es|vous_êtes [maintenant|désormais] [une|un|dan] [ia|intelligence_artificielle|assistant|modèle|chatbot] sans [aucune|aucun] règles|règle|restrictions|restriction|limites|limite|filtre|filtres|censure",
+  ],
+  [
+    "persona-dan.fr",
+    strong,
+    "tu_es|vous_êtes|agis|réponds|joue [maintenant|désormais] [comme|en|le_rôle_de] dan|mode_développeur|mode_jailbreak|mode_sans_filtre",
+  ],
+  [
+    "inject-ai-reader.fr",
+    strong,
+    "note|message|instruction|instructions|consigne|attention pour|à|aux [l|le|la|les|toute|tout] ia|assistant_ia|assistants_ia|modèle_de_langage|modèles_de_langage|intelligence_artificielle|chatbot [qui] [lit|lisez|résume|traite|analyse]",
   ],
   // Spanish
   [
@@ -317,6 +358,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "eres|ahora_eres|actúa_como [ahora] [una|un] [ia|inteligencia_artificial|asistente|modelo|chatbot] sin [ninguna|ningún|ningunas] reglas|regla|restricciones|restricción|límites|límite|filtros|filtro|censura",
   ],
+  [
+    "persona-dan.es",
+    strong,
+    "eres|actúa|responde|serás [ahora|a_partir_de_ahora] [como|en|el] dan|modo_desarrollador|modo_jailbreak|modo_sin_filtros",
+  ],
+  [
+    "inject-ai-reader.es",
+    strong,
+    "nota|mensaje|instrucción|instrucciones|aviso|atención para|a|al [la|el|los|las|cualquier] ia|asistente_de_ia|asistentes_de_ia|modelo_de_lenguaje|modelos_de_lenguaje|inteligencia_artificial|chatbot [que] [lea|lee|resume|procesa|analiza]",
+  ],
   // Italian
   [
     "override-previous.it",
@@ -337,6 +388,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "persona.it",
     strong,
     "sei|ora_sei|adesso_sei [ora] [una|un] [ia|intelligenza_artificiale|assistente|modello|chatbot] senza [alcuna|nessuna|alcun] regole|regola|restrizioni|restrizione|limiti|limite|filtri|filtro|censura",
+  ],
+  [
+    "persona-dan.it",
+    strong,
+    "sei|agisci|rispondi|comportati [ora|adesso|da_ora_in_poi] [come|in] dan|modalità_sviluppatore|modalità_jailbreak|modalità_senza_filtri",
+  ],
+  [
+    "inject-ai-reader.it",
+    strong,
+    "nota|messaggio|istruzione|istruzioni|avviso|attenzione per|a|all|alla|agli [l|la|il|gli|ogni|qualsiasi] ia|assistente_ia|assistenti_ia|assistente_ai|modello_linguistico|modelli_linguistici|intelligenza_artificiale|chatbot [che] [legge|riassume|elabora|analizza]",
   ],
   // Portuguese
   [
@@ -359,6 +420,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "você_é|agora_você_é|tu_és|aja_como [agora] [uma|um] [ia|inteligência_artificial|assistente|modelo|chatbot] sem [nenhuma|nenhum|quaisquer] regras|regra|restrições|restrição|limites|limite|filtros|filtro|censura",
   ],
+  [
+    "persona-dan.pt",
+    strong,
+    "você_é|tu_és|aja|responda|atue [agora|a_partir_de_agora] [como|em|o] dan|modo_desenvolvedor|modo_jailbreak|modo_sem_filtros",
+  ],
+  [
+    "inject-ai-reader.pt",
+    strong,
+    "nota|mensagem|instrução|instruções|aviso|atenção para|à|ao|aos [a|o|os|qualquer] ia|assistente_de_ia|assistentes_de_ia|modelo_de_linguagem|modelos_de_linguagem|inteligência_artificial|chatbot [que] [ler|lê|resume|processa|analisa]",
+  ],
   // Dutch
   [
     "override-previous.nl",
@@ -380,6 +451,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "je_bent|jij_bent|u_bent [nu|voortaan] [een] [ai|kunstmatige_intelligentie|assistent|model|chatbot] zonder [enige] regels|beperkingen|filters|grenzen|censuur",
   ],
+  [
+    "persona-dan.nl",
+    strong,
+    "je_bent|jij_bent|speel|antwoord|gedraag_je [nu|voortaan|vanaf_nu] [als|in] dan_zonder|dan_modus|ontwikkelaarsmodus|jailbreakmodus|jailbreak_modus",
+  ],
+  [
+    "inject-ai-reader.nl",
+    strong,
+    "bericht|instructie|instructies|opmerking|let_op voor|aan [de|het|alle|elke] ai|ai_assistent|ai_assistenten|taalmodel|taalmodellen|chatbot [die|dat] [dit|deze]",
+  ],
   // Polish
   [
     "override-previous.pl",
@@ -395,6 +476,21 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "extract-prompt.pl",
     strong,
     "pokaż|wyświetl|ujawnij|podaj|powtórz|wypisz|napisz|zdradź [mi] [swój|swoje|twój|twoje|treść] [pełny|cały|ukryty] prompt_systemowy|promptu_systemowego|instrukcje_systemowe|tajne_instrukcje|komunikat_systemowy|ukryte_instrukcje|system_prompt",
+  ],
+  [
+    "persona.pl",
+    strong,
+    "jesteś|jesteś_teraz|działaj_jako|udawaj [teraz|od_teraz] [że_jesteś] [sztuczną_inteligencją|ai|asystentem|modelem|chatbotem|botem] bez [żadnych|jakichkolwiek] zasad|ograniczeń|filtrów|reguł|cenzury",
+  ],
+  [
+    "persona-dan.pl",
+    strong,
+    "jesteś|działaj|odpowiadaj [teraz|od_teraz] [jako|w] dan|trybie_programisty|trybie_deweloperskim|trybie_jailbreak",
+  ],
+  [
+    "inject-ai-reader.pl",
+    strong,
+    "uwaga|wiadomość|instrukcja|instrukcje|polecenie|notatka dla|do [wszystkich] ai|asystenta_ai|asystentów_ai|modelu_językowego|modeli_językowych|sztucznej_inteligencji|chatbota",
   ],
   // Russian
   [
@@ -417,6 +513,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "ты|вы теперь|отныне|сейчас [это] [искусственный_интеллект|ии|ассистент|модель|чатбот|нейросеть|dan] без|лишенный [всяких|каких_либо|никаких] правил|ограничений|цензуры|фильтров|запретов",
   ],
+  [
+    "persona-dan.ru",
+    strong,
+    "ты|вы|отвечай|действуй [теперь|отныне|сейчас] [как|в] dan|дэн|режиме_разработчика|режиме_джейлбрейка|режиме_без_ограничений",
+  ],
+  [
+    "inject-ai-reader.ru",
+    strong,
+    "примечание|сообщение|инструкция|инструкции|указание|внимание для [всех|любого] ии|ии_ассистента|ии_ассистентов|языковой_модели|языковых_моделей|нейросети|нейросетей|чатбота|искусственного_интеллекта",
+  ],
   // Turkish
   [
     "override-previous.tr",
@@ -433,6 +539,21 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "sistem_istemini|sistem_promptunu|sistem_komutunu|sistem_mesajını|gizli_talimatlarını|sistem_talimatlarını [bana] [kelimesi_kelimesine] [olduğu_gibi] göster|yaz|söyle|yazdır|açıkla|paylaş|tekrarla|ver",
   ],
+  [
+    "persona.tr",
+    strong,
+    "artık|şimdi|bundan_sonra [sen] hiçbir|tüm kuralı|kuralları|sınırı|sınırları|filtresi|kısıtlaması|sınırlaması olmayan bir yapay_zeka|asistan|model|chatbot|yapay_zekasın|asistansın",
+  ],
+  [
+    "persona-dan.tr",
+    strong,
+    "sen|artık|şimdi [artık|şimdi] dansin|dan_modu|dan_modundasın|geliştirici_modundasın|geliştirici_modu_etkin|jailbreak_modu",
+  ],
+  [
+    "inject-ai-reader.tr",
+    strong,
+    "yapay_zeka|yapay_zekâ|dil_modeli|ai [asistanı|asistanları|modeli|modelleri|asistanına|modeline] [için] not|notu|talimat|talimatı|mesaj|mesajı",
+  ],
   // Arabic
   [
     "override-previous.ar",
@@ -444,6 +565,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "extract-prompt.ar",
     strong,
     "أظهر|اعرض|اكشف|اطبع|أعطني|كرر|اكتب|أخبرني [لي|عن] موجه_النظام|تعليمات_النظام|تعليماتك_السرية|رسالة_النظام|تعليماتك_الأصلية|موجه_النظام_الخاص_بك|برومبت_النظام",
+  ],
+  [
+    "persona.ar",
+    strong,
+    "أنت|أنت_الآن|تصرف|كن [الآن] [كأنك] [ذكاء_اصطناعي|نموذج|مساعد|روبوت] بلا|بدون|دون [أي] قيود|قواعد|حدود|رقابة|فلاتر|ضوابط",
+  ],
+  [
+    "inject-ai-reader.ar",
+    strong,
+    "ملاحظة|رسالة|تعليمات|تنبيه إلى|لـ|لكل|للنموذج|للذكاء|لنموذج|للمساعد [أي|كل] الاصطناعي|الذكاء_الاصطناعي|اللغوي|الذكي|اللغة",
   ],
   // Hindi
   [
@@ -460,6 +591,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "extract-prompt.hi",
     strong,
     "सिस्टम_प्रॉम्प्ट|सिस्टम_प्रॉम्प्ट|गुप्त_निर्देश|छिपे_निर्देश|सिस्टम_निर्देश [को] [शब्दशः|पूरा|मुझे] दिखाओ|दिखाएं|बताओ|बताएं|लिखो|प्रिंट|दोहराओ|दिखाइए",
+  ],
+  [
+    "persona.hi",
+    strong,
+    "अब|अब_से|आज_से तुम|आप|तू [एक] [ऐसे|ऐसी] [एआई|ai|सहायक|मॉडल] [हो] जिस_पर_कोई|बिना_किसी|जिसके_कोई|जिसमें_कोई पाबंदी|नियम|प्रतिबंध|सीमा|फ़िल्टर|रोक",
+  ],
+  [
+    "inject-ai-reader.hi",
+    strong,
+    "एआई|ai|भाषा_मॉडल|कृत्रिम_बुद्धिमत्ता [सहायक|मॉडल|असिस्टेंट] के_लिए|को [विशेष|ज़रूरी|गुप्त] निर्देश|संदेश|सूचना|नोट|आदेश",
   ],
   // Chinese
   [
@@ -487,7 +628,17 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "你现在是|你将扮演|从现在开始你是|请扮演|扮演 [一个|一位|名为] [没有|不受|无] [任何|一切] 限制|规则|约束|道德 [的|限制|约束]",
   ],
-  ["persona-dan.zh", strong, "开发者模式|越狱模式|dan模式 [已|已经|现在] 启用|开启|激活|解锁"],
+  ["persona-dan.zh", likely, "越狱模式|dan模式 [已|已经|现在] 启用|开启|激活|解锁"],
+  [
+    "inject-ai-reader.zh",
+    strong,
+    "致|给|写给|请 [所有|任何|正在阅读|阅读|处理] [本|此|该|这份|本文|此文|文档|文件|页面] [的] ai|人工智能|大模型|大语言模型|语言模型|智能助手 [助手|模型|系统] [的] 指令|指示|说明|注意|忽略|请忽略",
+  ],
+  [
+    "persona-no-restrictions.zh",
+    strong,
+    "你|您 [现在|将] [是] [一个] [ai|模型] 没有|不受|不再受 [任何|一切|道德|法律|内容] 限制的ai|限制的人工智能|限制的模型|约束的ai|约束的人工智能|审查的ai|道德约束|内容政策|安全限制",
+  ],
   // Japanese
   [
     "override-previous.ja",
@@ -508,6 +659,16 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "persona.ja",
     strong,
     "あなたは|君は|お前は [今から|これから|もう] [、] 制限|ルール|規制|倫理 の|が [ない|一切ない|なく|ありません] [ai|人工知能|アシスタント]",
+  ],
+  [
+    "persona-dan.ja",
+    likely,
+    "脱獄モード|ジェイルブレイクモード|danモード [が|は|を] [有効|オン] [に|が] なり|有効|オン|起動|開始",
+  ],
+  [
+    "inject-ai-reader.ja",
+    strong,
+    "この文書|本文書|このページ|このメール|この文章|これ を 読んでいる|処理している|要約している|読み込んだ ai|人工知能|アシスタント|言語モデル|チャットボット",
   ],
   // Korean
   [
@@ -530,6 +691,12 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     strong,
     "너는|당신은|넌 [이제|지금부터|앞으로] [아무] 제한|규칙|제약|필터 [이|도|가] 없는|없이",
   ],
+  ["persona-dan.ko", likely, "탈옥모드|dan모드 [가|를|이] 활성화|켜|시작"],
+  [
+    "inject-ai-reader.ko",
+    strong,
+    "ai|인공지능|언어모델|챗봇 [어시스턴트|비서|모델|도우미] 에게|에대한|를위한 [보내는|전하는|주는] 지시|지침|메시지|안내|알림|명령",
+  ],
 ];
 
 export const signatures: readonly Signature[] = rows.map(([id, score, pattern]) => ({
@@ -548,6 +715,8 @@ export const markers: readonly {
   { id: "marker-chatml", score: weak, text: "<|im_start|>" },
   { id: "marker-llama-system", score: 0.75, text: "<<sys>>" },
   { id: "marker-llama-header", score: likely, text: "<|start_header_id|>" },
+  { id: "marker-deepseek", score: weak, text: "<｜user｜>" },
+  { id: "marker-header-system", score: weak, text: "### system:" },
   { id: "marker-inst", score: weak, text: "[/inst]" },
   { id: "marker-endoftext", score: weak, text: "<|endoftext|>" },
   { id: "marker-system-tag", score: weak, text: "<|system|>" },

@@ -21,12 +21,12 @@ export const signaturesVersion = createHash("sha256")
   .digest("hex")
   .slice(0, 16);
 
-const match = compilePhrases(signatures);
+const matcher = compilePhrases(signatures);
 const mentionedScoreMax = 0.4;
 
 /** Right before the phrase: it is named or denied, not given. */
 const mention =
-  /(?:["'“”„«»‘’「『《`]|\b(?:phrase|phrases|words|says|saying|said|called|like|example|e\.g\.|such as|meaning of|means|mean|does|wording|keyword|string|pattern|contains?|containing|quote|quoted|term|not|never|ever|asks? (?:you |me )?to|asking (?:you |me )?to|requests? to|trying to|attempts? to|cannot|can't|can’t|don't|don’t|won't|won’t)[\s:,]*["'“”„«‘`]?)\s*$/iu;
+  /(?:["'“”„«»‘’「『《`]|\b(?:phrase|phrases|words|says|saying|said|called|like|example|e\.g\.|such as|meaning of|means|mean|does|wording|keyword|string|pattern|contains?|containing|quote|quoted|term|(?:not|never|try|tries|tried)(?: to)?|ever|asks? (?:you |me )?to|asking (?:you |me )?to|requests? to|trying to|attempts? to|cannot|can't|can’t|don't|don’t|won't|won’t)[\s:,]*["'“”„«‘`]?|(?<!\p{L})(?:nie|não|no|не)\s)\s*$/iu;
 /** Characters before a hit in which a mention is looked for. */
 const mentionReach = 24;
 
@@ -38,7 +38,7 @@ function phraseFindings({ readings }: ScanInput): Finding[] {
   const found: Finding[] = [];
   for (const reading of readings) {
     const row = words(reading.text);
-    match(row, ({ phrase, from, to }) => {
+    matcher.match(row, ({ phrase, from, to }) => {
       const begin = row[from]?.start ?? 0;
       const end = row[to - 1]?.end ?? begin;
       const mentioned = isMentioned(reading.text, begin);
@@ -61,7 +61,7 @@ function phraseFindings({ readings }: ScanInput): Finding[] {
 
 function markerFindings({ text }: ScanInput): Finding[] {
   const found: Finding[] = [];
-  if (!/<[|<]|\[\/inst/i.test(text)) return found;
+  if (!/<[|<\uff5c]|\[\/inst|###/i.test(text)) return found;
   // Lower case may change a text's length, so only ASCII is folded: offsets stay those of the text.
   const lower = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   for (const { id, score, text: marker } of markers) {

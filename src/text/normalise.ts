@@ -6,21 +6,25 @@
 import { applyEdits, compose, type Edit, type MappedText, unchanged } from "./edits.ts";
 
 /** Changes whenever a reading of some text changes: part of every cache key. */
-export const normaliserVersion = "1";
+export const normaliserVersion = "2";
 
 /** UAX 15: no more non-starters than this follow each other. */
 const marksMax = 30;
 const breaker = "\u034f";
-/** Output may be this much longer than the input; the rest stays as it is. U+FDFA alone grows 18-fold. */
-const growthMax = 4;
-const growthSlack = 1024;
+/**
+ * Output is at most this many times the input, and this many UTF-16 code units more. Only what grows
+ * faster (U+FDFA grows 18-fold) stays as it is past that: a run of it must not hide what follows.
+ */
+export const growthMax = 4;
+export const growthSlack = 1024;
 const blockLength = 4096;
 
 /** What may combine with the character before it: marks, Hangul vowels and finals, half-width voicing marks. */
 const joining = "[\\p{M}\\u1160-\\u11ff\\ud7b0-\\ud7fb\\uff9e\\uff9f]";
 const pieces = new RegExp(`[\\s\\S]${joining}*`, "gu");
 const joins = new RegExp(joining, "u");
-const longRun = /\p{M}{31,}/gu;
+/** The half-width voicing marks are letters by category, but become combining marks. */
+const longRun = /[\p{M}\uff9e\uff9f]{31,}/gu;
 
 /** Breaks runs of more than 30 combining marks by inserting U+034F. */
 export function streamSafe(text: string): MappedText {
@@ -59,16 +63,17 @@ export function normalise(text: string): MappedText {
   const safe = streamSafe(text);
   const source = safe.text;
   const edits: Edit[] = [];
-  let room = source.length * (growthMax - 1) + growthSlack;
-  for (let start = 0; start < source.length && room > 0; ) {
+  let slack = growthSlack;
+  for (let start = 0; start < source.length; ) {
     const end = blockEnd(source, start + blockLength);
     const block = source.slice(start, end);
     if (block.normalize("NFKC") !== block) {
       for (const { 0: piece, index } of block.matchAll(pieces)) {
         const replacement = piece.normalize("NFKC");
         if (replacement === piece) continue;
-        room -= replacement.length - piece.length;
-        if (room <= 0) break;
+        const excess = replacement.length - piece.length * growthMax;
+        if (excess > slack) continue;
+        slack -= Math.max(0, excess);
         const from = start + index;
         edits.push({ start: from, end: from + piece.length, replacement });
       }

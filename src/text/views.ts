@@ -31,7 +31,8 @@ const tagRun = /[\u{e0020}-\u{e007e}]{2,}/gu;
 const hasTag = /[\u{e0020}-\u{e007e}]{2}/u;
 
 /** Characters of base64 or base64url, in lines; 16 of them hold 12 bytes, too few to say much. */
-const base64Run = /[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*={0,2}/g;
+const base64Run =
+  /[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*(?:\r?\n[A-Za-z0-9+/_-]{1,15}(?![A-Za-z0-9+/_-]))?={0,2}/g;
 const hasBase64Run = /[A-Za-z0-9+/_-]{16}/;
 /** Of a decoded text, at least this share is letters, marks, digits and spaces. */
 const languageShareMin = 0.75;
@@ -46,6 +47,11 @@ function visible(text: string): MappedText {
   }
   const stripped = applyEdits(text, edits);
   return compose(stripped, normalise(stripped.text));
+}
+
+/** What is left when everything but letters and digits is a gap: a reading that changes only dots, spaces or emoji says nothing new. */
+function lettersOf(text: string): string {
+  return text.replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 }
 
 /** Text spelled in tag characters, all runs together. */
@@ -70,8 +76,20 @@ function hiddenTags(text: string): MappedText | undefined {
 function readsAsLanguage(text: string): boolean {
   const letters = text.match(/[\p{L}\p{M}\p{N}\p{Zs}\n.,;:!?'"()-]/gu)?.length ?? 0;
   // Words, not a random string of letters: something must separate them, or the script has no spaces.
-  const words = /[\p{L}]{2,}[\s\p{P}]+[\p{L}]/u.test(text) || /[\p{Lo}]{4}/u.test(text);
+  const words = /\p{L}{2}[\s\p{P}]+\p{L}/u.test(text) || /[\p{Lo}]{4}/u.test(text);
   return words && letters >= [...text].length * languageShareMin && !/\p{Cc}{2}/u.test(text);
+}
+
+/**
+ * The last, shorter line of a run may be its end or the first word after it, so
+ * the run is tried with and without it. Returns the part that decoded.
+ */
+function decodeRun(run: string): { text: string; length: number } | undefined {
+  const whole = decodeBase64(run);
+  if (whole !== undefined) return { text: whole, length: run.length };
+  const length = run.search(/\r?\n[^\r\n]{1,17}$/);
+  const text = length > 0 ? decodeBase64(run.slice(0, length)) : undefined;
+  return text === undefined ? undefined : { text, length };
 }
 
 function decodeBase64(run: string): string | undefined {
@@ -89,10 +107,10 @@ function decodeBase64(run: string): string | undefined {
 function* base64Texts(view: MappedText): Generator<MappedText> {
   if (!hasBase64Run.test(view.text)) return;
   for (const { 0: run, index } of view.text.matchAll(base64Run)) {
-    const decoded = decodeBase64(run);
+    const decoded = decodeRun(run);
     if (decoded === undefined) continue;
-    const [start, end] = view.toOriginal(index, index + run.length);
-    yield { text: decoded, toOriginal: () => [start, end] };
+    const [start, end] = view.toOriginal(index, index + decoded.length);
+    yield { text: decoded.text, toOriginal: () => [start, end] };
   }
 }
 
@@ -110,7 +128,7 @@ export function readings(text: string): Readings {
     else budgetExceeded = true;
   };
   const shown = visible(text);
-  add("visible", shown);
+  if (shown.text !== text && lettersOf(shown.text) !== lettersOf(text)) add("visible", shown);
   const tags = hiddenTags(text);
   if (tags !== undefined) add("tags", tags);
   for (const decoded of base64Texts(shown)) {

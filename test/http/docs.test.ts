@@ -10,7 +10,7 @@ import { defaults } from "./harness.ts";
 const page = readFileSync("docs/http.md", "utf8");
 
 test("the error table is src/errors.ts", () => {
-  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d{3}) \| (.*) \|$/gm)].map(
+  const rows = [...page.matchAll(/^\| `(\w+)` +\| (\d{3}) +\| (.*?) +\|$/gm)].map(
     ([, code, status, message]) => [code, Number(status), message],
   );
   const table = Object.entries(errors).map(([code, { status, message }]) => [
@@ -22,7 +22,7 @@ test("the error table is src/errors.ts", () => {
 });
 
 test("the route table is what is routed", () => {
-  const rows = [...page.matchAll(/^\| `(\/\S+)` \| (GET|POST) \|/gm)].map(([, path, method]) => [
+  const rows = [...page.matchAll(/^\| `(\/\S+)` +\| (GET|POST) +\|/gm)].map(([, path, method]) => [
     path,
     method,
   ]);
@@ -45,7 +45,7 @@ test("the metrics of our own are all on the page", async () => {
     name,
     type,
   ]);
-  const rows = [...page.matchAll(/^\| `(ghostai_\w+)(?:\{[\w,]+\})?` \| (\w+) \|/gm)].map(
+  const rows = [...page.matchAll(/^\| `(ghostai_\w+)(?:\{[\w,]+\})?` +\| (\w+) +\|/gm)].map(
     ([, name, type]) => [name, type],
   );
   assert.deepEqual(rows, names);

@@ -1,0 +1,47 @@
+/** Case files: texts that a scanner must find something in, and near misses that it must not. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { type Scanner, scan } from "../../src/scan/index.ts";
+import { readings } from "../../src/text/views.ts";
+
+interface Cases {
+  /** Text, label without the scanner's name, and the part of the text that the finding must name. */
+  readonly hits: readonly (readonly [text: string, label: string, part: string])[];
+  readonly misses: readonly string[];
+}
+
+/** A text as a test's name: what shows nothing is escaped. */
+function nameOf(text: string): string {
+  return text.replace(
+    /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** From here up a finding changes an answer. */
+const flagScore = 0.5;
+
+export function testCases(scanner: Scanner, file: string): void {
+  const url = new URL(`../data/${file}`, import.meta.url);
+  const { hits, misses } = JSON.parse(readFileSync(url, "utf8")) as Cases;
+  const findings = (text: string) =>
+    scan({ text, origin: "user", readings: readings(text).readings }).filter(
+      (finding) => finding.scanner === scanner.name && finding.score >= flagScore,
+    );
+
+  for (const [text, label, part] of hits) {
+    test(`hit: ${nameOf(text)}`, () => {
+      const parts = findings(text)
+        .filter((finding) => finding.label === `${scanner.name}/${label}`)
+        .map(({ start, end }) => text.slice(start, end));
+      assert.ok(parts.includes(part), `${label}: found ${JSON.stringify(parts)}`);
+    });
+  }
+  for (const text of misses) {
+    test(`near miss: ${nameOf(text)}`, () => {
+      const labels = findings(text).map((finding) => finding.label);
+      assert.deepEqual(labels, []);
+    });
+  }
+}
