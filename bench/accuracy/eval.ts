@@ -2,7 +2,7 @@
  * How well the shipped line tells attacks from honest texts, on the labelled
  * sets: every text goes through `ghostai scan` as a user would run it.
  *
- *   npm run eval -- --data FOLDER [--json FILE] [--limit N]
+ *   npm run eval -- --data FOLDER [--json FILE] [--limit N] [--model FOLDER]
  *
  * `block` is the point where 1 % of heldout_benign is above, `flag` where 3 % is.
  */
@@ -33,7 +33,12 @@ interface Share {
 }
 
 const { values } = parseArgs({
-  options: { data: { type: "string" }, json: { type: "string" }, limit: { type: "string" } },
+  options: {
+    data: { type: "string" },
+    json: { type: "string" },
+    limit: { type: "string" },
+    model: { type: "string", default: "models/ghostai-small" },
+  },
 });
 const folder = dataFolder(values.data);
 const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit);
@@ -41,7 +46,7 @@ const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : Number(val
 async function scanTexts(texts: readonly string[]): Promise<Answer[]> {
   const child = spawn("npx", ["ghostai", "scan", "--no-cache"], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, GHOSTAI_MODEL_DEADLINE_MS: "600000" },
+    env: { ...process.env, GHOSTAI_MODEL_PATH: values.model },
   });
   const answers: Answer[] = [];
   const feed = async () => {
@@ -110,7 +115,10 @@ const summary = {
   multilingual_others_recall: mean(others(multilingualAttacks), "block"),
   multilingual_others_false_positives: mean(others(multilingualBenign), "block"),
 };
-const lengths: LengthRow[] = await byLength(inSet(benign, "heldout_benign").map((row) => row.text));
+const lengths: LengthRow[] = await byLength(
+  values.model,
+  inSet(benign, "heldout_benign").map((row) => row.text),
+);
 const report = {
   ...machine(),
   commit: commit(),

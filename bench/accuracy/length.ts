@@ -37,10 +37,14 @@ function joined(
   return [text.slice(0, Math.ceil(tokens * charactersPerToken)).toWellFormed(), at];
 }
 
-/** @param texts benign texts, in a fixed order so that a run can be repeated */
-export async function byLength(texts: readonly string[]): Promise<LengthRow[]> {
+/** @param modelFolder the model to ask
+ * @param texts benign texts, in a fixed order so that a run can be repeated */
+export async function byLength(
+  modelFolder: string,
+  texts: readonly string[],
+): Promise<LengthRow[]> {
   const model = openModel({
-    path: "models/ghostai-small",
+    path: modelFolder,
     kernels: "",
     cores: [],
     threads: 2,

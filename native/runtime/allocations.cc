@@ -19,7 +19,7 @@ uint64_t InferenceAllocations() { return allocations.load(std::memory_order_rela
 
 }  // namespace ghostai
 
-extern "C" void* __real__Znwm(size_t) __attribute__((weak));
+extern "C" void* __real__Znwm(size_t size);
 extern "C" void* __wrap__Znwm(size_t size);
 void* __wrap__Znwm(size_t size) {
   if (ghostai::counted) ghostai::allocations.fetch_add(1, std::memory_order_relaxed);

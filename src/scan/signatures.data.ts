@@ -19,13 +19,8 @@ const weak = 0.3;
 const rows: readonly (readonly [id: string, score: number, pattern: string])[] = [
   // English: overriding what came before
   [
-    "override-all-previous-and.en",
-    sure,
-    "ignore|disregard|forget|override all|any|every [of] [the|your|my|these|those] previous|prior|above|earlier|preceding|foregoing|past [system] instructions|instruction|directions|directives|guidelines|rules|prompts|commands|orders and|then|instead [instead|then|just|only|simply|now] say|print|output|reveal|respond|reply|answer|tell|show|repeat|display|give|send|return|follow|act",
-  ],
-  [
     "override-all-previous.en",
-    0.9,
+    sure,
     "ignore|disregard|forget|override all|any|every [of] [the|your|my|these|those] previous|prior|above|earlier|preceding|foregoing|past [system] instructions|instruction|directions|directives|guidelines|rules|prompts|commands|orders",
   ],
   [
@@ -57,6 +52,11 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
     "override-safety-protocols.en",
     sure,
     "override|disable|bypass|deactivate [all|any] [of] [the|your] safety|security|ethical protocols|guidelines|restrictions|guardrails|filters and|then|to|so *2 answer|respond|reply|comply|obey|ignore|print|reveal|output|provide|tell",
+  ],
+  [
+    "override-safety-protocols-now.en",
+    sure,
+    "override|bypass [all|any] [of] [the|your|these] safety protocols",
   ],
   [
     "override-safety-protocols-alone.en",
@@ -304,7 +304,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "inject-ai-reader.de",
     strong,
-    "hinweis|anweisung|anweisungen|nachricht|achtung an|für [die|den|das|alle] ki|ki_assistenten|ki_assistent|sprachmodell|sprachmodelle|chatbot [die|der|das|systeme|assistenten] [dieses|diesen|diese|dies]",
+    "hinweis|anweisung|anweisungen|nachricht|achtung an|für [die|den|das|alle] ki|ki_assistenten|ki_assistent|sprachmodell|sprachmodelle|chatbot [die|der|das|systeme|assistenten] dieses|diesen|diese|dies",
   ],
   // French
   [
@@ -335,7 +335,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "inject-ai-reader.fr",
     strong,
-    "note|message|instruction|instructions|consigne|attention pour|à|aux [l|le|la|les|toute|tout] ia|assistant_ia|assistants_ia|modèle_de_langage|modèles_de_langage|intelligence_artificielle|chatbot [qui] [lit|lisez|résume|traite|analyse]",
+    "note|message|instruction|instructions|consigne|attention pour|à|aux [l|le|la|les|toute|tout] ia|assistant_ia|assistants_ia|modèle_de_langage|modèles_de_langage|intelligence_artificielle|chatbot qui lit|lisez|résume|résument|lisent|traite|traitent|analyse",
   ],
   // Spanish
   [
@@ -366,7 +366,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "inject-ai-reader.es",
     strong,
-    "nota|mensaje|instrucción|instrucciones|aviso|atención para|a|al [la|el|los|las|cualquier] ia|asistente_de_ia|asistentes_de_ia|modelo_de_lenguaje|modelos_de_lenguaje|inteligencia_artificial|chatbot [que] [lea|lee|resume|procesa|analiza]",
+    "nota|mensaje|instrucción|instrucciones|aviso|atención para|a|al [la|el|los|las|cualquier] ia|asistente_de_ia|asistentes_de_ia|modelo_de_lenguaje|modelos_de_lenguaje|inteligencia_artificial|chatbot que lea|lean|lee|leen|resume|resuma|procesa|procese|analiza",
   ],
   // Italian
   [
@@ -397,7 +397,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "inject-ai-reader.it",
     strong,
-    "nota|messaggio|istruzione|istruzioni|avviso|attenzione per|a|all|alla|agli [l|la|il|gli|ogni|qualsiasi] ia|assistente_ia|assistenti_ia|assistente_ai|modello_linguistico|modelli_linguistici|intelligenza_artificiale|chatbot [che] [legge|riassume|elabora|analizza]",
+    "nota|messaggio|istruzione|istruzioni|avviso|attenzione per|a|all|alla|agli [l|la|il|gli|ogni|qualsiasi] ia|assistente_ia|assistenti_ia|assistente_ai|modello_linguistico|modelli_linguistici|intelligenza_artificiale|chatbot che legge|leggono|riassume|elabora|analizza",
   ],
   // Portuguese
   [
@@ -428,7 +428,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "inject-ai-reader.pt",
     strong,
-    "nota|mensagem|instrução|instruções|aviso|atenção para|à|ao|aos [a|o|os|qualquer] ia|assistente_de_ia|assistentes_de_ia|modelo_de_linguagem|modelos_de_linguagem|inteligência_artificial|chatbot [que] [ler|lê|resume|processa|analisa]",
+    "nota|mensagem|instrução|instruções|aviso|atenção para|à|ao|aos [a|o|os|qualquer] ia|assistente_de_ia|assistentes_de_ia|modelo_de_linguagem|modelos_de_linguagem|inteligência_artificial|chatbot que ler|lê|leem|resume|resumir|processa|processar|analisa",
   ],
   // Dutch
   [
@@ -459,7 +459,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   [
     "inject-ai-reader.nl",
     strong,
-    "bericht|instructie|instructies|opmerking|let_op voor|aan [de|het|alle|elke] ai|ai_assistent|ai_assistenten|taalmodel|taalmodellen|chatbot [die|dat] [dit|deze]",
+    "bericht|instructie|instructies|opmerking|let_op voor|aan [de|het|alle|elke] ai|ai_assistent|ai_assistenten|taalmodel|taalmodellen|chatbot die|dat dit|deze",
   ],
   // Polish
   [
@@ -489,7 +489,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ],
   [
     "inject-ai-reader.pl",
-    strong,
+    weak,
     "uwaga|wiadomość|instrukcja|instrukcje|polecenie|notatka dla|do [wszystkich] ai|asystenta_ai|asystentów_ai|modelu_językowego|modeli_językowych|sztucznej_inteligencji|chatbota",
   ],
   // Russian
@@ -520,7 +520,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ],
   [
     "inject-ai-reader.ru",
-    strong,
+    weak,
     "примечание|сообщение|инструкция|инструкции|указание|внимание для [всех|любого] ии|ии_ассистента|ии_ассистентов|языковой_модели|языковых_моделей|нейросети|нейросетей|чатбота|искусственного_интеллекта",
   ],
   // Turkish
@@ -551,8 +551,8 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ],
   [
     "inject-ai-reader.tr",
-    strong,
-    "yapay_zeka|yapay_zekâ|dil_modeli|ai [asistanı|asistanları|modeli|modelleri|asistanına|modeline] [için] not|notu|talimat|talimatı|mesaj|mesajı",
+    weak,
+    "yapay_zeka|yapay_zekâ|dil_modeli|ai_asistanı|ai_modeli [asistanı|asistanları|modeli|modelleri|asistanına|modeline] için not|notu|talimat|talimatı|mesaj|mesajı",
   ],
   // Arabic
   [
@@ -573,7 +573,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ],
   [
     "inject-ai-reader.ar",
-    strong,
+    weak,
     "ملاحظة|رسالة|تعليمات|تنبيه إلى|لـ|لكل|للنموذج|للذكاء|لنموذج|للمساعد [أي|كل] الاصطناعي|الذكاء_الاصطناعي|اللغوي|الذكي|اللغة",
   ],
   // Hindi
@@ -599,7 +599,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ],
   [
     "inject-ai-reader.hi",
-    strong,
+    weak,
     "एआई|ai|भाषा_मॉडल|कृत्रिम_बुद्धिमत्ता [सहायक|मॉडल|असिस्टेंट] के_लिए|को [विशेष|ज़रूरी|गुप्त] निर्देश|संदेश|सूचना|नोट|आदेश",
   ],
   // Chinese
@@ -631,7 +631,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ["persona-dan.zh", likely, "越狱模式|dan模式 [已|已经|现在] 启用|开启|激活|解锁"],
   [
     "inject-ai-reader.zh",
-    strong,
+    weak,
     "致|给|写给|请 [所有|任何|正在阅读|阅读|处理] [本|此|该|这份|本文|此文|文档|文件|页面] [的] ai|人工智能|大模型|大语言模型|语言模型|智能助手 [助手|模型|系统] [的] 指令|指示|说明|注意|忽略|请忽略",
   ],
   [
@@ -694,7 +694,7 @@ const rows: readonly (readonly [id: string, score: number, pattern: string])[] =
   ["persona-dan.ko", likely, "탈옥모드|dan모드 [가|를|이] 활성화|켜|시작"],
   [
     "inject-ai-reader.ko",
-    strong,
+    weak,
     "ai|인공지능|언어모델|챗봇 [어시스턴트|비서|모델|도우미] 에게|에대한|를위한 [보내는|전하는|주는] 지시|지침|메시지|안내|알림|명령",
   ],
 ];

@@ -39,7 +39,8 @@ export function words(text: string): Word[] {
   const joined = text.replace(apostrophes, "\u0301");
   const found: Word[] = [];
   for (const { 0: word, index } of joined.matchAll(wordOrCharacter)) {
-    const folded = foldWord(word.slice(0, wordLengthMax));
+    // A character that is a word has no case and no accents.
+    const folded = characterScripts.test(word) ? word : foldWord(word.slice(0, wordLengthMax));
     if (folded !== "") found.push({ word: folded, start: index, end: index + word.length });
   }
   return found;
