@@ -68,6 +68,15 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 
+/** Whatever no one caught: one line, as for any other failure, and the state is not trusted any more. */
+function giveUp(error: unknown): never {
+  const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  process.stderr.write(`ghostai: unexpected failure: ${reason}\n`);
+  process.exit(1);
+}
+process.on("uncaughtException", giveUp);
+process.on("unhandledRejection", giveUp);
+
 let exitCode: number;
 try {
   exitCode = await run(process.argv.slice(2));

@@ -31,6 +31,12 @@ const roles = Object.keys(originOfRole) as [Role, ...Role[]];
 /** Names are not read as text, so they may only look like names. */
 const name = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/, "expected 1-128 of A-Z a-z 0-9 _ . : -");
 
+/**
+ * A list whose entries are checked one by one afterwards. A schema of the whole list would note
+ * every wrong entry, and a body of nothing but wrong entries would hold the event loop for seconds.
+ */
+const list = z.custom<readonly unknown[]>(Array.isArray, "expected a list");
+
 /** Parts without text are let through unread: the model of this product reads text. */
 const part = z.discriminatedUnion("type", [
   z.strictObject({ type: z.enum(["text", "input_text", "output_text"]), text: z.string() }),
@@ -40,6 +46,8 @@ const part = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("input_audio"), input_audio: z.unknown() }),
   z.strictObject({ type: z.literal("file"), file: z.unknown() }),
 ]);
+
+const plainText = z.string();
 
 const functionCall = z.strictObject({ name, arguments: z.string() });
 
@@ -58,10 +66,10 @@ const toolCall = z.discriminatedUnion("type", [
 
 const message = z.strictObject({
   role: z.enum(roles),
-  content: z.union([z.string(), z.array(part), z.null()]).optional(),
+  content: z.union([z.string(), list, z.null()]).optional(),
   name: name.optional(),
   tool_call_id: z.string().max(256).optional(),
-  tool_calls: z.array(toolCall).optional(),
+  tool_calls: list.optional(),
   function_call: functionCall.nullish(),
   refusal: z.string().nullish(),
   audio: z.unknown().optional(),
@@ -70,11 +78,12 @@ const message = z.strictObject({
 
 type Message = z.infer<typeof message>;
 type Part = z.infer<typeof part>;
+type ToolCall = z.infer<typeof toolCall>;
 
 const request = z.strictObject({
   text: z.string().optional(),
-  messages: z.array(message).optional(),
-  texts: z.array(z.string()).optional(),
+  messages: list.optional(),
+  texts: list.optional(),
   origin: z.enum(origins).optional(),
   id: z.string().min(1).max(256).optional(),
 });
@@ -86,23 +95,34 @@ function at(path: readonly PropertyKey[]): string {
     .replace(/^\./, "");
 }
 
-/** One line for the first thing that is wrong. Never holds a text of the request. */
-function explain(error: z.ZodError): string {
+/** One line for the first thing that is wrong at `path`. Never holds a text of the request. */
+function explain(error: z.ZodError, path: readonly PropertyKey[]): string {
   const [issue] = error.issues;
   if (issue === undefined) return "unexpected";
-  const where = at(issue.path);
+  const where = at([...path, ...issue.path]);
   if (issue.code === "unrecognized_keys") {
     const field = JSON.stringify((issue.keys[0] ?? "").slice(0, 64));
     return `there is no field ${field}${where === "" ? "" : ` in ${where}`}`;
   }
-  if (issue.code === "invalid_union" && issue.path.at(-1) === "content") {
-    const inner = issue.errors.flat().find((one) => one.path.length > 0);
-    if (inner !== undefined)
-      return explain(new z.ZodError([{ ...inner, path: [...issue.path, ...inner.path] }]));
-    return `${where}: expected a string or a list of content parts`;
+  if (issue.code === "invalid_union") {
+    return issue.path.at(-1) === "content"
+      ? `${where}: expected a string or a list of content parts`
+      : `${where}: there is no such type`;
   }
-  if (issue.code === "invalid_union") return `${where}: there is no such type`;
   return `${where === "" ? "the body" : where}: ${issue.message.replace(/^Invalid input: /, "")}`;
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown, path: readonly PropertyKey[]): T {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new GhostError("invalid_request", explain(parsed.error, path));
+  return parsed.data;
+}
+
+/** Before the entries of a list are looked at: what is refused must not cost more than what is read. */
+function checkCount(count: number, max: number, what: string): void {
+  if (count <= max) return;
+  const detail = `expected at most ${max} ${what} but received ${count}`;
+  throw new GhostError("invalid_request", detail);
 }
 
 function partText(content: Part): string {
@@ -110,52 +130,52 @@ function partText(content: Part): string {
   return "refusal" in content ? content.refusal : "";
 }
 
+function callText(call: ToolCall): string {
+  return call.type === "function" ? call.function.arguments : call.custom.input;
+}
+
 /** The texts of a message in order; the place in the list is the part index that findings name. */
-function textsOf(value: Message): string[] {
-  const { content } = value;
-  const texts = typeof content === "string" ? [content] : (content ?? []).map(partText);
-  if (typeof value.refusal === "string") texts.push(value.refusal);
-  if (value.function_call) texts.push(value.function_call.arguments);
-  for (const call of value.tool_calls ?? []) {
-    texts.push(call.type === "function" ? call.function.arguments : call.custom.input);
+function textsOf(value: Message, path: readonly PropertyKey[], partsMax: number): string[] {
+  const { content, refusal, function_call: called, tool_calls: calls = [] } = value;
+  const parts = typeof content === "string" ? [content] : (content ?? []);
+  const others = [refusal, called].filter((given) => given !== undefined && given !== null);
+  checkCount(parts.length + others.length + calls.length, partsMax, `parts in ${at(path)}`);
+  const texts =
+    typeof content === "string"
+      ? [content]
+      : parts.map((entry, index) => partText(check(part, entry, [...path, "content", index])));
+  if (typeof refusal === "string") texts.push(refusal);
+  if (called) texts.push(called.arguments);
+  for (const [index, call] of calls.entries()) {
+    texts.push(callText(check(toolCall, call, [...path, "tool_calls", index])));
   }
   return texts;
 }
 
-function messageSegments(value: Message, messageIndex: number): Segment[] {
-  const origin = originOfRole[value.role];
-  return textsOf(value)
+function messageSegments(value: unknown, messageIndex: number, partsMax: number): Segment[] {
+  const path = ["messages", messageIndex];
+  const checked = check(message, value, path);
+  const origin = originOfRole[checked.role];
+  return textsOf(checked, path, partsMax)
     .map((text, partIndex) => ({ text, origin, messageIndex, partIndex }))
     .filter((segment) => segment.text !== "");
 }
 
-function checkCounts(messages: readonly Message[], limits: RequestLimits): void {
-  const { messagesMax } = limits;
-  if (messages.length > messagesMax) {
-    const detail = `expected at most ${messagesMax} messages but received ${messages.length}`;
-    throw new GhostError("invalid_request", detail);
-  }
-  for (const [index, value] of messages.entries()) {
-    const parts = textsOf(value).length;
-    if (parts > messagesMax) {
-      const detail = `expected at most ${messagesMax} parts in messages[${index}] but received ${parts}`;
-      throw new GhostError("invalid_request", detail);
-    }
-  }
+function conversation(messages: readonly unknown[], { messagesMax }: RequestLimits): Segment[] {
+  checkCount(messages.length, messagesMax, "messages");
+  return messages.flatMap((value, index) => messageSegments(value, index, messagesMax));
 }
 
 function batch(
-  texts: readonly string[],
+  texts: readonly unknown[],
   origin: Origin,
   id: string,
   textsMax: number,
 ): ScanRequest {
-  if (texts.length > textsMax) {
-    const detail = `expected at most ${textsMax} texts but received ${texts.length}`;
-    throw new GhostError("invalid_request", detail);
-  }
+  checkCount(texts.length, textsMax, "texts");
   if (texts.length === 0) throw new GhostError("empty_input", "texts is empty");
-  const prompts = texts.map((text, index) => {
+  const prompts = texts.map((value, index) => {
+    const text = check(plainText, value, ["texts", index]);
     if (text === "") throw new GhostError("empty_input", `texts[${index}] is empty`);
     return { id: `${id}/${index}`, segments: [{ text, origin }] };
   });
@@ -173,17 +193,16 @@ export function toScanRequest(
   fallbackId: string,
   limits: RequestLimits,
 ): ScanRequest {
-  const parsed = request.safeParse(body);
-  if (!parsed.success) throw new GhostError("invalid_request", explain(parsed.error));
-  const { text, messages, texts, origin = "user", id = fallbackId } = parsed.data;
+  const checked = check(request, body, []);
+  const { text, messages, texts, origin = "user", id = fallbackId } = checked;
   const given = [text, messages, texts].filter((value) => value !== undefined).length;
   if (given !== 1) {
     const detail = `expected exactly one of text, messages and texts but received ${given}`;
     throw new GhostError("invalid_request", detail);
   }
   if (texts !== undefined) return batch(texts, origin, id, limits.textsMax);
-  if (messages !== undefined) checkCounts(messages, limits);
-  const segments = messages?.flatMap(messageSegments) ?? (text ? [{ text, origin }] : []);
+  const single = text ? [{ text, origin }] : [];
+  const segments = messages === undefined ? single : conversation(messages, limits);
   if (segments.length === 0) throw new GhostError("empty_input");
   return { prompts: [{ id, segments }], isBatch: false };
 }

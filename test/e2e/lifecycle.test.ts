@@ -112,6 +112,23 @@ test("an addon that was not built", () =>
     assertOneLine(await run(args, "", { program }), /addon, which `npm run build` makes/);
   }));
 
+test("an error that nobody caught ends the daemon with one line, not with a stack", () =>
+  withFolder(async (folder) => {
+    for (const failure of ["throw new Error('boom\\nmore')", "Promise.reject(new Error('boom'))"]) {
+      // Fails once the command line runs, which it does when it listens for signals.
+      const preload = `const wait = setInterval(() => {
+        if (process.listenerCount("SIGTERM") === 0) return;
+        clearInterval(wait);
+        ${failure};
+      }, 1)`;
+      const url = `data:text/javascript,${encodeURIComponent(preload)}`;
+      const environment = { NODE_OPTIONS: `--import=${url}` };
+      const socket = join(folder, "own.sock");
+      const args = ["serve", "--port", "0", "--socket-path", socket];
+      assertOneLine(await run(args, "", { environment }), /unexpected failure: boom$/m);
+    }
+  }));
+
 test("SIGTERM: what was accepted is answered, what comes later refused, and it ends with 0", () =>
   withDaemon([], async (daemon) => {
     const { port, child, socketPath } = daemon;

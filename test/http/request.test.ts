@@ -181,6 +181,72 @@ test("property: any bytes are JSON or a row of the table", () => {
   );
 });
 
+test("a list is counted before its entries are looked at, and the first wrong entry ends the check", () => {
+  const many = (entry: unknown) => Array.from({ length: 300_000 }, () => entry);
+  const user = (more: object) => ({ messages: [{ role: "user", content: "a", ...more }] });
+  let looked = 0;
+  const watched = () => ({
+    get role() {
+      looked++;
+      return "x";
+    },
+  });
+  for (const value of [
+    { texts: many(1) },
+    { messages: many({}) },
+    { messages: many(1) },
+    user({ content: many({}) }),
+    user({ content: many({ type: "text", text: 1 }) }),
+    user({ tool_calls: many({}) }),
+  ]) {
+    assert.equal(
+      outcome(() => toScanRequest(value, "r", limits)),
+      "invalid_request",
+    );
+    const wide = { textsMax: 1_000_000, messagesMax: 1_000_000 };
+    assert.equal(
+      outcome(() => toScanRequest(value, "r", wide)),
+      "invalid_request",
+    );
+  }
+  const messages = [watched(), watched(), watched()];
+  outcome(() => toScanRequest({ messages }, "r", limits));
+  const once = looked;
+  outcome(() => toScanRequest({ messages: [watched()] }, "r", limits));
+  assert.equal(looked - once, once, "only the first of three wrong messages was looked at");
+});
+
+test("what is wrong in a list is named by its place", () => {
+  const detail = (value: unknown) => {
+    try {
+      read(value);
+    } catch (error) {
+      return (error as Error).message.replace(/^.*shape: /, "");
+    }
+    return "ok";
+  };
+  const user = (more: object) => ({ messages: [{ role: "user", content: "a", ...more }] });
+  assert.equal(detail({ texts: ["a", 1] }), "texts[1]: expected string, received number");
+  assert.equal(detail({ texts: "a" }), "texts: expected a list");
+  assert.equal(detail({ messages: [7] }), "messages[0]: expected object, received number");
+  assert.equal(
+    detail(user({ content: 7 })),
+    "messages[0].content: expected a string or a list of content parts",
+  );
+  assert.equal(
+    detail(user({ content: [{ type: "text", text: 1 }] })),
+    "messages[0].content[0].text: expected string, received number",
+  );
+  assert.equal(
+    detail(user({ tool_calls: [{ type: "x" }] })),
+    "messages[0].tool_calls[0].type: there is no such type",
+  );
+  assert.equal(
+    detail(user({ tool_calls: [1, 2, 3, 4, 5] })),
+    "expected at most 5 parts in messages[0] but received 6",
+  );
+});
+
 test("property: any JSON value is a request or a row of the table, and a request has text", () => {
   const text = fc.string({ unit: "binary" });
   const loose = fc.oneof(text, fc.jsonValue(), fc.constant(undefined));
