@@ -70,8 +70,9 @@ class Encoder {
   class Scratch;
 
   // `kernels` is "" (best of this CPU) or a name of AvailableKernels().
-  // Refuses a packed file whose checksum or whose source (config.json,
-  // model.safetensors sha256) does not match the folder.
+  // Refuses a packed file with a wrong checksum in any section, and one that was
+  // made from another config.json. The packed file also records the source
+  // weights' checksum; the manifest's SHA-256 is what ties the files together.
   static Status Load(const std::string& model_dir, std::string_view kernels,
                      std::unique_ptr<Encoder>* out);
   virtual ~Encoder() = default;
