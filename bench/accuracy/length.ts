@@ -19,7 +19,7 @@ export interface LengthRow {
 const lengthsInTokens = [16, 64, 128, 512, 2048, 8192, 16000];
 /** Enough for a share of a few per cent to mean something, few enough to end. */
 const textsOfLength = (tokens: number) =>
-  Math.max(50, Math.min(1000, Math.floor(400_000 / tokens)));
+  Math.max(25, Math.min(1000, Math.floor(200_000 / tokens)));
 /** Characters a token on average over the benign texts: only to aim by. */
 const charactersPerToken = 3.8;
 

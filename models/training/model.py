@@ -180,6 +180,7 @@ def save(model: Detector, folder: Path, dtype=torch.float32, extra_config=None) 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.to(dtype) for name, tensor in to_tensors(model).items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
     text = json.dumps({**(extra_config or {}), **config(model.shape)}, indent=1)
     (folder / "config.json").write_text(text + "\n")
 

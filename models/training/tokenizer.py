@@ -7,22 +7,23 @@ WORK/start.safetensors, the base with its embedding table cut in the same order.
 
 import argparse
 import collections
-import gzip
 import json
 import tempfile
 from pathlib import Path
 
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2
 import torch
 from safetensors.torch import load_file, save_file
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+import jsonl
 
 SPECIAL_IDS = (0, 1, 2, 3)  # <s>, <pad>, </s>, <unk>
 UNKNOWN_ID = 3
 WORD_MARK = "▁"
-SEEN_IN_POOL_MIN = 15
-SEEN_IN_ATTACKS_MIN = 3
+SEEN_IN_POOL_MIN = 16
+SEEN_IN_ATTACKS_MIN = 4
 TEXT_CHARACTERS_COUNTED = 1500
 
 
@@ -67,9 +68,7 @@ def build(pieces, scores, charsmap: bytes) -> Tokenizer:
 def count_pieces(tokenizer: Tokenizer, pool: Path):
     """-> (times each id occurs in the pool, times in its attacks)"""
     everywhere, in_attacks = collections.Counter(), collections.Counter()
-    for path in sorted(pool.glob("*.gz")):
-        with gzip.open(path, "rt") as lines:
-            rows = [json.loads(line) for line in lines]
+    for rows in jsonl.read_folder(pool).values():
         for start in range(0, len(rows), 1000):
             part = rows[start : start + 1000]
             texts = [row["text"][:TEXT_CHARACTERS_COUNTED] for row in part]
