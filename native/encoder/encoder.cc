@@ -3,6 +3,8 @@
 // text, so a text's logits do not depend on what it is scored beside. The last
 // layer is computed for the first token of each text only, which is what the
 // head reads.
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -142,6 +144,13 @@ Status Int8Encoder::Open(const std::string& model_dir) {
   }
   if (header.config_checksum != Checksum(config_file.bytes())) {
     return Damaged("expected to be made from this config.json");
+  }
+  // The weights are only needed to pack, so they may be absent, and reading 63 MB to compare them
+  // would cost more than the whole start; another file nearly always has another size.
+  struct stat weights;
+  if (stat((model_dir + "/model.safetensors").c_str(), &weights) == 0 &&
+      static_cast<uint64_t>(weights.st_size) != header.weights_bytes) {
+    return Damaged("expected to be made from this model.safetensors");
   }
   return MapSections();
 }

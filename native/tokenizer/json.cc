@@ -1,7 +1,7 @@
 #include "json.h"
 
+#include <charconv>
 #include <cstdint>
-#include <cstdlib>
 
 #include "utf8.h"
 
@@ -174,18 +174,28 @@ bool JsonReader::ReadString(std::string* value) {
 bool JsonReader::ReadNumber(double* value) {
   if (Peek() != Kind::kNumber) return Fail("a number");
   size_t end = at_;
-  while (end < text_.size() && end - at_ < 64 &&
-         (text_[end] == '-' || text_[end] == '+' || text_[end] == '.' || text_[end] == 'e' ||
-          text_[end] == 'E' || (text_[end] >= '0' && text_[end] <= '9'))) {
+  auto digit = [&] { return end < text_.size() && text_[end] >= '0' && text_[end] <= '9'; };
+  auto digits = [&] {
+    if (!digit()) return false;
+    while (digit()) ++end;
+    return true;
+  };
+  // JSON's grammar is narrower than from_chars': no leading zeros, digits on both sides of a point.
+  if (text_[end] == '-') ++end;
+  bool zero = end < text_.size() && text_[end] == '0';
+  size_t whole = end;
+  if (!digits() || (zero && end - whole > 1)) return Fail("a number");
+  if (end < text_.size() && text_[end] == '.') {
     ++end;
+    if (!digits()) return Fail("a number");
   }
-  // strtod wants a terminated copy; the daemon never leaves the "C" locale.
-  char copy[65];
-  size_t length = text_.copy(copy, end - at_, at_);
-  copy[length] = 0;
-  char* stop = nullptr;
-  *value = std::strtod(copy, &stop);
-  if (stop != copy + length) return Fail("a number");
+  if (end < text_.size() && (text_[end] == 'e' || text_[end] == 'E')) {
+    ++end;
+    if (end < text_.size() && (text_[end] == '+' || text_[end] == '-')) ++end;
+    if (!digits()) return Fail("a number");
+  }
+  auto [stop, error] = std::from_chars(text_.data() + at_, text_.data() + end, *value);
+  if (error != std::errc() || stop != text_.data() + end) return Fail("a number that a double can hold");
   at_ = end;
   return true;
 }

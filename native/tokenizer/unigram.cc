@@ -7,7 +7,6 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
-#include <sstream>
 
 #include "../ghostai.h"
 #include "json.h"
@@ -88,6 +87,7 @@ class Unigram final : public Tokenizer {
   double unknown_score_ = 0;
   int32_t unknown_id_ = -1, bos_id_ = -1, eos_id_ = -1;
   std::string bos_piece_, eos_piece_;
+  std::vector<std::pair<std::string, double>> special_ids_;  // what the template inserts, as the file says
 };
 
 Status Unsupported(const std::string& message) {
@@ -197,6 +197,7 @@ Status Unigram::ParsePreTokenizer(JsonReader* reader) {
 Status Unigram::ParsePostProcessor(JsonReader* reader) {
   std::string key, type, inner, name, value;
   std::vector<std::string> single;  // special tokens by name, the text as "$"
+  special_ids_.clear();
   reader->EnterObject();
   while (reader->NextKey(&key)) {
     if (key == "type") {
@@ -210,11 +211,28 @@ Status Unigram::ParsePostProcessor(JsonReader* reader) {
           while (reader->NextKey(&name)) {
             if (name == "id") {
               reader->ReadString(&value);
+              if (inner != "SpecialToken" && value != "A") {
+                return Unsupported("expected the template's text to be A but got " + value.substr(0, 40));
+              }
               single.push_back(inner == "SpecialToken" ? value : "$");
             } else {
               reader->Skip();
             }
           }
+        }
+      }
+    } else if (key == "special_tokens") {
+      reader->EnterObject();
+      while (reader->NextKey(&inner)) {
+        reader->EnterObject();
+        while (reader->NextKey(&name)) {
+          if (name != "ids") {
+            reader->Skip();
+            continue;
+          }
+          double id = 0;
+          reader->EnterArray();
+          while (reader->NextElement() && reader->ReadNumber(&id)) special_ids_.emplace_back(inner, id);
         }
       }
     } else {
@@ -236,6 +254,8 @@ Status Unigram::ParseModel(JsonReader* reader) {
   double unknown = -1;
   bool byte_fallback = false;
   std::vector<size_t> offsets = {0};
+  // Scores and offsets grow together, also where a file names its vocabulary twice.
+  scores_.clear();
   reader->EnterObject();
   while (reader->NextKey(&key)) {
     if (key == "type") {
@@ -270,16 +290,37 @@ Status Unigram::ParseModel(JsonReader* reader) {
     return Unsupported("expected unk_id to be a piece");
   }
   unknown_id_ = static_cast<int32_t>(unknown);
-  std::vector<std::pair<std::string_view, int32_t>> keys(count);
+  if (unknown_id_ != unknown) return Unsupported("expected unk_id to be a whole number");
+  // Sorting is most of loading: the first eight bytes as a number decide nearly every comparison.
+  struct SortKey {
+    uint64_t prefix;
+    std::string_view piece;
+    int32_t id;
+  };
+  std::vector<SortKey> sorted(count);
   for (size_t i = 0; i < count; ++i) {
-    std::string_view all = pieces_text;
-    keys[i] = {all.substr(offsets[i], offsets[i + 1] - offsets[i]), static_cast<int32_t>(i)};
-    if (keys[i].first.empty()) return Unsupported("expected no empty piece");
-    if (keys[i].first == bos_piece_) bos_id_ = static_cast<int32_t>(i);
-    if (keys[i].first == eos_piece_) eos_id_ = static_cast<int32_t>(i);
+    std::string_view piece =
+        std::string_view(pieces_text).substr(offsets[i], offsets[i + 1] - offsets[i]);
+    if (piece.empty()) return Unsupported("expected no empty piece");
+    if (piece == bos_piece_) bos_id_ = static_cast<int32_t>(i);
+    if (piece == eos_piece_) eos_id_ = static_cast<int32_t>(i);
+    uint64_t prefix = 0;
+    for (size_t k = 0; k < 8; ++k) {
+      prefix = prefix << 8 | (k < piece.size() ? static_cast<unsigned char>(piece[k]) : 0u);
+    }
+    sorted[i] = {prefix, piece, static_cast<int32_t>(i)};
   }
   if (bos_id_ < 0 || eos_id_ < 0) return Unsupported("expected the template's tokens among the pieces");
-  std::sort(keys.begin(), keys.end());
+  for (const auto& [piece, id] : special_ids_) {
+    if ((piece == bos_piece_ && id != bos_id_) || (piece == eos_piece_ && id != eos_id_)) {
+      return Unsupported("expected the template's id of " + piece + " to be its piece's");
+    }
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const SortKey& a, const SortKey& b) {
+    return a.prefix != b.prefix ? a.prefix < b.prefix : a.piece < b.piece;
+  });
+  std::vector<std::pair<std::string_view, int32_t>> keys(count);
+  for (size_t i = 0; i < count; ++i) keys[i] = {sorted[i].piece, sorted[i].id};
   for (size_t i = 1; i < count; ++i) {
     if (keys[i].first == keys[i - 1].first) return Unsupported("expected distinct pieces");
   }
@@ -298,6 +339,10 @@ Status Unigram::Parse(std::string_view json) {
     reader.EnterObject();
     while (reader.NextKey(&key)) {
       Status status;
+      if ((key == "model" && model) || (key == "normalizer" && normalizer) ||
+          (key == "pre_tokenizer" && pre_tokenizer) || (key == "post_processor" && post_processor)) {
+        return Unsupported("expected one " + key + " but got two");
+      }
       if (key == "model" && model_pass) {
         status = ParseModel(&reader);
         model = true;
@@ -314,8 +359,8 @@ Status Unigram::Parse(std::string_view json) {
         if (reader.EnterArray() && reader.NextElement()) {
           return Unsupported("expected no added_tokens but got some");
         }
-      } else if (key == "truncation" && !model_pass) {
-        if (!reader.ReadNull()) return Unsupported("expected truncation null");
+      } else if ((key == "truncation" || key == "padding") && !model_pass) {
+        if (!reader.ReadNull()) return Unsupported("expected " + key + " null");
       } else {
         reader.Skip();
       }
@@ -503,12 +548,18 @@ bool Unigram::Encode(std::string_view text, size_t tokens_max, Scratch* base_scr
 }  // namespace
 
 Status Tokenizer::Load(const std::string& path, std::unique_ptr<Tokenizer>* out) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Status::Error(StatusCode::kModelNotFound, "Expected a tokenizer at " + path);
-  std::ostringstream content;
-  content << file.rdbuf();
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
+  if (size < 0) return Status::Error(StatusCode::kModelNotFound, "Expected a tokenizer at " + path);
+  // A folder opens as a file of the largest size there is.
+  constexpr std::streamoff kFileBytesMax = std::streamoff{1} << 30;
+  if (size > kFileBytesMax) return Damaged("expected a file of at most 1 GiB at " + path);
+  std::string content(static_cast<size_t>(size), '\0');
+  file.seekg(0);
+  file.read(content.data(), size);
+  if (file.gcount() != size) return Damaged("expected to read " + std::to_string(size) + " bytes of " + path);
   auto tokenizer = std::make_unique<Unigram>();
-  Status status = tokenizer->Parse(content.str());
+  Status status = tokenizer->Parse(content);
   if (status.ok()) *out = std::move(tokenizer);
   return status;
 }

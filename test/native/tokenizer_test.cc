@@ -165,6 +165,10 @@ TEST(other_tokenizers_are_refused_by_name) {
   Refused(Json(R"([["<s>",0],["</s>",0],["",0],["<unk>",0]])"), StatusCode::kModelUnsupported, "empty");
   Refused(Json(R"([["<s>",0],["</s>",0],["a",0],["a",0]])"), StatusCode::kModelUnsupported, "distinct");
   Refused(Json("[]"), StatusCode::kModelUnsupported, "pieces");
+  Refused(Replaced("\"padding\":null", "\"padding\":{}"), StatusCode::kModelUnsupported, "padding");
+  Refused(Replaced("\"unk_id\":3", "\"unk_id\":3.5"), StatusCode::kModelUnsupported, "unk_id");
+  Refused(Replaced("{\"id\":\"A\"", "{\"id\":\"B\""), StatusCode::kModelUnsupported, "template");
+  Refused(Replaced("\"special_tokens\":{}", "\"special_tokens\":{\"<s>\":{\"ids\":[7]}}"), StatusCode::kModelUnsupported, "<s>");
 }
 
 TEST(damaged_files_are_refused) {
@@ -185,15 +189,35 @@ TEST(damaged_files_are_refused) {
   }
 }
 
+TEST(parts_given_twice_are_refused) {
+  std::string whole = Json(kVocab);
+  whole.pop_back();
+  const std::string again = R"(,"model":{"type":"Unigram","unk_id":3)";
+  Refused(whole + again + "}}", StatusCode::kModelUnsupported, "two");
+  Refused(whole + again + R"(,"vocab":[["<s>",0],["</s>",0]]}})", StatusCode::kModelUnsupported, "two");
+  Refused(Replaced("\"normalizer\"", "\"normalizer\":" + std::string(kNormalizer) + ",\"normalizer\""),
+          StatusCode::kModelUnsupported, "two");
+  Refused(Replaced("\"vocab\":", "\"vocab\":[[\"a\",0]],\"vocab\":"), StatusCode::kModelUnsupported, "distinct");
+}
+
+TEST(what_is_no_file_is_refused) {
+  std::unique_ptr<Tokenizer> tokenizer;
+  const std::string folder = NewFolder();
+  CHECK(Tokenizer::Load(folder + "/nothing.json", &tokenizer).code == StatusCode::kModelNotFound);
+  CHECK(Tokenizer::Load(folder, &tokenizer).code == StatusCode::kModelDamaged);
+}
+
 TEST(json_is_read_strictly) {
   auto reads = [](const std::string& text) {
     JsonReader reader(text);
     return reader.Skip() && reader.AtEnd();
   };
   for (const char* good : {"{}", "[]", " [1, -2.5e3, \"a\\u00e9\\ud83d\\ude00\\n\", true, false, null, {\"a\":{}}] "}) CHECK(reads(good));
-  for (const char* bad : {"", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"\n\"", "tru", "01x", "--1", "[1 2]", "{} {}"}) {
+  for (const char* bad : {"", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"\n\"", "tru", "01x", "01", "-", "-01", "1.", ".5", "1e", "1e+", "+1", "1e999", "--1", "[1 2]", "{} {}"}) {
     CHECK(!reads(bad));
   }
+  for (const char* good : {"0", "-0", "0.5", "-10.25E-3", "1e+2"}) CHECK(reads(good));
+  CHECK(reads("0." + std::string(1000, '5')));
   CHECK(reads(std::string(64, '[') + std::string(64, ']')));
   CHECK(!reads(std::string(65, '[') + std::string(65, ']')));
   CHECK(!reads(std::string(1 << 20, '[')));
