@@ -173,7 +173,8 @@ class Engine {
                        std::unique_ptr<Encoder> encoder, std::unique_ptr<Engine>* out);
   virtual ~Engine() = default;  // implies Close()
 
-  // A call to fill in, from the pool. Give it back by Release once it is done or was refused.
+  // A call to fill in, from the pool. Give it back by Release once it is done or was refused; it
+  // stays the engine's, which must outlive its use.
   virtual Call* Acquire() = 0;
   virtual void Release(Call* call) = 0;
 

@@ -26,7 +26,6 @@ double Milliseconds(Clock::duration duration) {
 // one full window or as many short texts as fit in its place.
 constexpr size_t kBatchTokensMin = 128;
 constexpr size_t kBatchWindowsMax = 64;
-constexpr size_t kPooledCallsMax = 4096;
 constexpr size_t kKeptTextUnits = 16 << 10;
 
 class EngineCall final : public Call {
@@ -68,10 +67,7 @@ class ThreadedEngine final : public Engine {
   ThreadedEngine(const EngineOptions& options, std::unique_ptr<Tokenizer> tokenizer,
                  std::unique_ptr<Encoder> encoder)
       : options_(options), tokenizer_(std::move(tokenizer)), encoder_(std::move(encoder)) {}
-  ~ThreadedEngine() override {
-    Close();
-    for (EngineCall* call : pool_) delete call;
-  }
+  ~ThreadedEngine() override { Close(); }
 
   Status Start();
   Call* Acquire() override;
@@ -112,7 +108,9 @@ class ThreadedEngine final : public Engine {
   CallList queue_;
   size_t fresh_ = 0;  // calls of the queue that were not begun
   bool closing_ = false;
-  std::vector<EngineCall*> pool_;
+  // As many calls as were ever out at once, which the queue's bound limits; all the engine's own.
+  std::vector<std::unique_ptr<EngineCall>> calls_;
+  std::vector<EngineCall*> pool_;  // those that are not out
   std::vector<int> cores_, ids_;
   Status start_status_;
   size_t started_ = 0;
@@ -155,7 +153,10 @@ Status ThreadedEngine::Start() {
 
 Call* ThreadedEngine::Acquire() {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (pool_.empty()) return new EngineCall();
+  if (pool_.empty()) {
+    calls_.push_back(std::make_unique<EngineCall>());
+    return calls_.back().get();
+  }
   EngineCall* call = pool_.back();
   pool_.pop_back();
   return call;
@@ -172,11 +173,7 @@ void ThreadedEngine::Release(Call* base) {
   }
   call->user = nullptr;
   std::lock_guard<std::mutex> lock(mutex_);
-  if (pool_.size() < kPooledCallsMax) {
-    pool_.push_back(call);
-  } else {
-    delete call;
-  }
+  pool_.push_back(call);
 }
 
 Status ThreadedEngine::Submit(Call* base) {
