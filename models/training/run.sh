@@ -66,10 +66,13 @@ step train3 "train.py:model.py:$run/rows3.jsonl:$run/tokenizer.json:$run/train2/
   "$python" train.py "$run" --name train3 --start "$run/train2/average" --rows rows3.jsonl \
   --learning-rate 5e-5 --head-factor 2 --seed 3 --visits-max 13000 --average-from 0.6 --threads "$threads"
 
-step evaluate "evaluate.py:model.py:$data/dev:$run/train3/average:$run/tokenizer.json" "$run/figures.json" \
-  "$python" evaluate.py "$data" "$run/train3/average" "$run/tokenizer.json" "$run/figures.json" --threads "$threads"
-step export "export.py:model.py:$run/train3/average:$run/tokenizer.json" "$target/model.safetensors:$target/selftest.json" \
-  "$python" export.py "$run/train3/average" "$run/tokenizer.json" "$target"
+step extend "extend.py:$run/train2/average:$run/train3/average" "$run/extended" \
+  "$python" extend.py "$run/train2/average" "$run/train3/average" "$run/extended" --step 0.6
+
+step evaluate "evaluate.py:model.py:$data/dev:$run/extended:$run/tokenizer.json" "$run/figures.json" \
+  "$python" evaluate.py "$data" "$run/extended" "$run/tokenizer.json" "$run/figures.json" --threads "$threads"
+step export "export.py:model.py:$run/extended:$run/tokenizer.json" "$target/model.safetensors:$target/selftest.json" \
+  "$python" export.py "$run/extended" "$run/tokenizer.json" "$target"
 step card "card.py:$run/figures.json:$run/rows.jsonl:$run/rows2.jsonl:$run/hard.jsonl:$run/rows3.jsonl:$data/SOURCES.md" "$target/MODEL_CARD.md" \
   "$python" card.py "$data" "$run/figures.json" "$target/MODEL_CARD.md" \
   "$run/rows.jsonl" "$run/rows2.jsonl" "$run/hard.jsonl" "$run/rows3.jsonl"
