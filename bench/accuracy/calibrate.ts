@@ -25,8 +25,11 @@ const scoreAtRate = [
 ] as const;
 /** Window of the model as it was trained: tokens with the two special ones, and from start to start. */
 const window = { tokens: 128, stride: 96 };
-/** Kernels differ in the order of float sums; a requantised activation may then differ by one step. */
-const selfTestTolerance = 0.1;
+/**
+ * Kernels differ in the order of float sums, a requantised activation may then differ by one step, and a
+ * text on the steep part of the curve by some tenths. Damage moves logits by whole numbers.
+ */
+const selfTestTolerance = 0.5;
 
 const { values } = parseArgs({
   options: {
