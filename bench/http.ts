@@ -21,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.seconds);
-const searchSeconds = Math.min(seconds, 15);
+const searchSeconds = Math.min(seconds, 10);
 const p99MsMax = 50;
 const connections = 64;
 const cacheOff = { GHOSTAI_CACHE_ENTRIES_MAX: "0" };
