@@ -6,9 +6,13 @@
 // that loaded the addon, so worker threads may load it too.
 #include <napi.h>
 
+#include <cmath>
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ghostai.h"
@@ -58,40 +62,100 @@ Napi::Error InvalidArgument(Napi::Env env, const std::string& message) {
 
 // ---- arguments -------------------------------------------------------------
 
-Napi::Value Field(const Napi::Object& object, const char* name) { return object.Get(name); }
+// The end of 'Expected ... but received'; never runs code of the caller's.
+std::string Received(Napi::Value value) {
+  switch (value.Type()) {
+    case napi_undefined:
+      return "undefined";
+    case napi_null:
+      return "null";
+    case napi_boolean:
+      return "a boolean";
+    case napi_number:
+      return value.ToString().Utf8Value();
+    case napi_string:
+      return "a string";
+    case napi_function:
+      return "a function";
+    case napi_symbol:
+      return "a symbol";
+    default:
+      return value.IsArray() ? "an array" : "an object";
+  }
+}
+
+Napi::Error Unexpected(const std::string& expected, const std::string& name, Napi::Value value) {
+  return InvalidArgument(
+      value.Env(), "Expected " + expected + " for " + name + " but received " + Received(value));
+}
+
+Napi::Object ObjectArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  // A missing argument reads as undefined.
+  if (!info[index].IsObject()) throw Unexpected("an object", name, info[index]);
+  return info[index].As<Napi::Object>();
+}
 
 std::string StringField(const Napi::Object& object, const char* name) {
-  Napi::Value value = Field(object, name);
-  if (!value.IsString()) throw InvalidArgument(object.Env(), std::string("Expected a string for ") + name);
+  Napi::Value value = object.Get(name);
+  if (!value.IsString()) throw Unexpected("a string", name, value);
   return value.As<Napi::String>().Utf8Value();
 }
 
-double NumberField(const Napi::Object& object, const char* name, double low, double high) {
-  Napi::Value value = Field(object, name);
-  double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
-  if (!value.IsNumber() || !(number >= low && number <= high)) {
-    throw InvalidArgument(object.Env(), std::string("Expected ") + std::to_string(static_cast<int64_t>(low)) +
-                                            "-" + std::to_string(static_cast<int64_t>(high)) + " for " + name +
-                                            " but received " + value.ToString().Utf8Value());
+double ToNumber(Napi::Value value, const std::string& name, int64_t low, int64_t high) {
+  double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
+  if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high))) {
+    throw Unexpected(std::to_string(low) + "-" + std::to_string(high), name, value);
   }
   return number;
 }
 
+int64_t ToInteger(Napi::Value value, const std::string& name, int64_t low, int64_t high) {
+  double number = ToNumber(value, name, low, high);
+  if (number != std::floor(number)) throw Unexpected("a whole number", name, value);
+  return static_cast<int64_t>(number);
+}
+
 template <typename Item>
-void EachItem(Napi::Env env, Napi::Value value, const char* name, Item&& item) {
-  if (!value.IsArray()) throw InvalidArgument(env, std::string("Expected an array for ") + name);
+void EachItem(Napi::Value value, const std::string& name, Item&& item) {
+  if (!value.IsArray()) throw Unexpected("an array", name, value);
   Napi::Array array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    Napi::HandleScope scope(env);
+    Napi::HandleScope scope(value.Env());
     item(i, array.Get(i));
   }
 }
 
+constexpr int64_t kCoreMax = (1 << 18) - 1;
+
+// ---- results ---------------------------------------------------------------
+
+Napi::Object MakeScore(Napi::Env env, const Call& call) {
+  Napi::Float64Array windows = Napi::Float64Array::New(env, call.windows.size() * 4);
+  double* out = windows.Data();
+  for (const ghostai::WindowScore& window : call.windows) {
+    *out++ = window.text;
+    *out++ = window.begin;
+    *out++ = window.end;
+    *out++ = static_cast<double>(window.logit);
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("windows", windows);
+  result.Set("tokens", call.tokens);
+  result.Set("passes", call.passes);
+  result.Set("truncated", Napi::Boolean::New(env, call.truncated));
+  result.Set("queueMs", call.queue_ms);
+  result.Set("tokenizeMs", call.tokenize_ms);
+  result.Set("modelMs", call.model_ms);
+  return result;
+}
+
 // ---- a model ---------------------------------------------------------------
 
-class Handle {
+// Owned by the object that open returned, and besides by whatever will still come back to it:
+// calls in flight, a close under way. So a caller may forget the model before its promises settle.
+class Handle : public std::enable_shared_from_this<Handle> {
  public:
-  Handle(Napi::Env env, const ghostai::EngineOptions& options);
+  static std::shared_ptr<Handle> Open(Napi::Env env, const ghostai::EngineOptions& options);
   ~Handle();
 
   Napi::Value Score(const Napi::CallbackInfo& info);
@@ -102,20 +166,29 @@ class Handle {
   // Wakes the event loop; data and context are not needed, the handle is.
   static void OnWake(Napi::Env env, Napi::Function, Handle* handle, void*);
   using Wake = Napi::TypedThreadSafeFunction<Handle, void, OnWake>;
+  // What lives exactly as long as the wake function.
+  struct WakeLife {
+    std::shared_ptr<Handle> handle;
+  };
 
   class Joiner;
 
   void Done(Call* call);  // on an inference thread
+  void Fill(const Napi::CallbackInfo& info, Call* call);
   void Drain(Napi::Env env);
-  void Settle(Napi::Env env, Call* call);
+  static void Answer(Napi::Env env, Call* call);
   void FinishClose();
+  Call* TakeFinished();
   static void OnEnvironmentEnd(void* handle);
 
   std::unique_ptr<Engine> engine_;
   Wake wake_;
-  napi_env env_;
+  WakeLife* wake_life_ = nullptr;
+  napi_env env_ = nullptr;
   size_t in_flight_ = 0;
-  bool closing_ = false, closed_ = false;
+  std::shared_ptr<Handle> while_in_flight_;
+  bool closing_ = false;
+  bool closed_ = true;  // until it is open
   std::vector<Napi::Promise::Deferred> waiting_for_close_;
 
   std::mutex mutex_;
@@ -126,7 +199,8 @@ class Handle {
 // Joins the inference threads away from the event loop.
 class Handle::Joiner : public Napi::AsyncWorker {
  public:
-  Joiner(Napi::Env env, Handle* handle) : Napi::AsyncWorker(env), handle_(handle) {}
+  Joiner(Napi::Env env, std::shared_ptr<Handle> handle)
+      : Napi::AsyncWorker(env), handle_(std::move(handle)) {}
   void Execute() override { handle_->engine_->Close(); }
   void OnOK() override {
     handle_->Drain(Env());
@@ -138,28 +212,35 @@ class Handle::Joiner : public Napi::AsyncWorker {
   }
 
  private:
-  Handle* handle_;
+  std::shared_ptr<Handle> handle_;
 };
 
-Handle::Handle(Napi::Env env, const ghostai::EngineOptions& given) : env_(env) {
+std::shared_ptr<Handle> Handle::Open(Napi::Env env, const ghostai::EngineOptions& given) {
+  auto handle = std::make_shared<Handle>();
+  handle->env_ = env;
   ghostai::EngineOptions options = given;
-  options.done = [this](Call* call) { Done(call); };
-  wake_ = Wake::New(env, "ghostai", 0, 1, this);
-  wake_.Unref(env);
-  Status status = Engine::Open(options, &engine_);
-  if (!status.ok()) {
-    wake_.Release();
-    throw MakeError(env, status);
-  }
+  options.done = [raw = handle.get()](Call* call) { raw->Done(call); };
+  Status status = Engine::Open(options, &handle->engine_);
+  if (!status.ok()) throw MakeError(env, status);
+  auto life = std::make_unique<WakeLife>();
+  handle->wake_ = Wake::New(
+      env, "ghostai", 0, 1, handle.get(), [](Napi::Env, WakeLife* ended, Handle*) { delete ended; },
+      life.get());
+  handle->wake_life_ = life.release();
+  handle->wake_.Unref(env);
+  handle->closed_ = false;
   // Runs before the wake function's own end, since hooks run last first.
-  napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
+  napi_add_env_cleanup_hook(env, OnEnvironmentEnd, handle.get());
+  return handle;
 }
 
 Handle::~Handle() {
-  if (!closed_) {
-    engine_->Close();
-    FinishClose();
-  }
+  if (closed_) return;
+  // Forgotten without a close; nothing is in flight, so the threads are idle and join at once.
+  engine_->Close();
+  closed_ = true;
+  napi_remove_env_cleanup_hook(env_, OnEnvironmentEnd, this);
+  wake_.Release();
 }
 
 void Handle::OnEnvironmentEnd(void* data) {
@@ -167,16 +248,23 @@ void Handle::OnEnvironmentEnd(void* data) {
   // Nobody can be answered any more; the threads must be gone before the environment is.
   handle->engine_->Close();
   handle->closed_ = true;
-  for (Call* call = handle->finished_first_; call != nullptr; call = call->next) {
+  for (Call* call = handle->TakeFinished(); call != nullptr;) {
+    Call* next = call->next;
     delete static_cast<Napi::Promise::Deferred*>(call->user);
+    handle->engine_->Release(call);
+    call = next;
   }
-  handle->finished_first_ = nullptr;
   handle->wake_.Abort();
+  // May be the last owner.
+  std::shared_ptr<Handle> last = std::move(handle->while_in_flight_);
 }
 
 void Handle::FinishClose() {
+  if (closed_) return;
   closed_ = true;
   napi_remove_env_cleanup_hook(env_, OnEnvironmentEnd, this);
+  // A wake may be on its way still: until the function has ended, it may come to this handle.
+  wake_life_->handle = shared_from_this();
   wake_.Release();
 }
 
@@ -192,74 +280,80 @@ void Handle::Done(Call* call) {
   if (wake) wake_.NonBlockingCall();
 }
 
+Call* Handle::TakeFinished() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return std::exchange(finished_first_, nullptr);
+}
+
 void Handle::OnWake(Napi::Env env, Napi::Function, Handle* handle, void*) {
   if (env != nullptr) handle->Drain(env);
 }
 
 void Handle::Drain(Napi::Env env) {
-  Call* call;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    call = finished_first_;
-    finished_first_ = nullptr;
-  }
-  while (call != nullptr) {
+  std::shared_ptr<Handle> alive = shared_from_this();
+  for (Call* call = TakeFinished(); call != nullptr;) {
     Call* next = call->next;
     Napi::HandleScope scope(env);
-    Settle(env, call);
+    Answer(env, call);
+    engine_->Release(call);
+    if (--in_flight_ == 0 && !closed_) {
+      wake_.Unref(env);
+      while_in_flight_.reset();
+    }
     call = next;
   }
 }
 
-void Handle::Settle(Napi::Env env, Call* call) {
-  std::unique_ptr<Napi::Promise::Deferred> deferred(static_cast<Napi::Promise::Deferred*>(call->user));
-  if (call->status.ok()) {
-    Napi::Float64Array windows = Napi::Float64Array::New(env, call->windows.size() * 4);
-    double* out = windows.Data();
-    for (const ghostai::WindowScore& window : call->windows) {
-      *out++ = window.text;
-      *out++ = window.begin;
-      *out++ = window.end;
-      *out++ = static_cast<double>(window.logit);
+void Handle::Answer(Napi::Env env, Call* call) {
+  std::unique_ptr<Napi::Promise::Deferred> deferred(
+      static_cast<Napi::Promise::Deferred*>(call->user));
+  try {
+    if (!call->status.ok()) {
+      deferred->Reject(MakeError(env, call->status).Value());
+      return;
     }
-    Napi::Object result = Napi::Object::New(env);
-    result.Set("windows", windows);
-    result.Set("tokens", call->tokens);
-    result.Set("passes", call->passes);
-    result.Set("truncated", Napi::Boolean::New(env, call->truncated));
-    result.Set("queueMs", call->queue_ms);
-    result.Set("tokenizeMs", call->tokenize_ms);
-    result.Set("modelMs", call->model_ms);
-    deferred->Resolve(result);
-  } else {
-    deferred->Reject(MakeError(env, call->status).Value());
+    try {
+      deferred->Resolve(MakeScore(env, *call));
+    } catch (const Napi::Error& error) {
+      deferred->Reject(error.Value());
+    }
+  } catch (const Napi::Error&) {
+    // The environment is ending and runs no more JavaScript: nobody waits for the answer.
   }
-  engine_->Release(call);
-  if (--in_flight_ == 0 && !closed_) wake_.Unref(env);
+}
+
+void Handle::Fill(const Napi::CallbackInfo& info, Call* call) {
+  Napi::Env env = info.Env();
+  Napi::Object options = ObjectArgument(info, 2, "options");
+  call->windows_max =
+      static_cast<uint32_t>(ToInteger(options.Get("windowsMax"), "windowsMax", 1, 100'000'000));
+  call->deadline_ms = ToNumber(options.Get("deadlineMs"), "deadlineMs", 0, 1'000'000'000'000);
+  size_t count = 0;
+  EachItem(info[1], "texts", [&](uint32_t i, Napi::Value text) {
+    if (!text.IsString()) throw Unexpected("a string", "texts[" + std::to_string(i) + "]", text);
+    if (call->texts.size() <= i) call->texts.emplace_back();
+    // Straight into the pooled buffer, without a string of its own.
+    size_t length = 0;
+    napi_get_value_string_utf16(env, text, nullptr, 0, &length);
+    call->texts[i].resize(length + 1);
+    napi_get_value_string_utf16(env, text, call->texts[i].data(), length + 1, &length);
+    call->texts[i].resize(length);
+    ++count;
+  });
+  if (count == 0) {
+    throw InvalidArgument(env, "Expected at least one text for texts but received an empty array");
+  }
+  call->texts.resize(count);
 }
 
 Napi::Value Handle::Score(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Call* call = engine_->Acquire();
   try {
-    if (info.Length() < 3 || !info[2].IsObject()) throw InvalidArgument(env, "Expected options");
-    Napi::Object options = info[2].As<Napi::Object>();
-    call->windows_max = static_cast<uint32_t>(NumberField(options, "windowsMax", 1, 100'000'000));
-    call->deadline_ms = NumberField(options, "deadlineMs", 0, 1e12);
-    size_t count = 0;
-    EachItem(env, info[1], "texts", [&](uint32_t i, Napi::Value text) {
-      if (!text.IsString()) throw InvalidArgument(env, "Expected strings in texts");
-      if (call->texts.size() <= i) call->texts.emplace_back();
-      // Straight into the pooled buffer, without a string of its own.
-      size_t length = 0;
-      napi_get_value_string_utf16(env, text, nullptr, 0, &length);
-      call->texts[i].resize(length + 1);
-      napi_get_value_string_utf16(env, text, call->texts[i].data(), length + 1, &length);
-      call->texts[i].resize(length);
-      ++count;
-    });
-    if (count == 0) throw InvalidArgument(env, "Expected at least one text in texts");
-    call->texts.resize(count);
+    Fill(info, call);
+  } catch (const std::bad_alloc&) {
+    engine_->Release(call);
+    throw MakeError(env, Status::Error(StatusCode::kOutOfMemory, "No memory for the texts"));
   } catch (...) {
     engine_->Release(call);
     throw;
@@ -274,14 +368,19 @@ Napi::Value Handle::Score(const Napi::CallbackInfo& info) {
     return promise;
   }
   static_cast<void>(deferred.release());
-  if (in_flight_++ == 0) wake_.Ref(env);
+  if (in_flight_++ == 0) {
+    wake_.Ref(env);
+    while_in_flight_ = shared_from_this();
+  }
   return promise;
 }
 
 Napi::Value Handle::Stats(Napi::Env env) const {
   ghostai::EngineStats stats = engine_->Stats();
   Napi::Object result = Napi::Object::New(env);
-  auto number = [&](const char* name, uint64_t value) { result.Set(name, static_cast<double>(value)); };
+  auto number = [&](const char* name, uint64_t value) {
+    result.Set(name, static_cast<double>(value));
+  };
   auto list = [&](const char* name, const std::vector<int>& values) {
     Napi::Array array = Napi::Array::New(env, values.size());
     for (uint32_t i = 0; i < values.size(); ++i) array.Set(i, values[i]);
@@ -310,44 +409,50 @@ Napi::Value Handle::Close(Napi::Env env) {
   waiting_for_close_.push_back(deferred);
   if (!closing_) {
     closing_ = true;
-    (new Joiner(env, this))->Queue();  // deletes itself
+    (new Joiner(env, shared_from_this()))->Queue();  // deletes itself
   }
   return deferred.Promise();
 }
 
 // ---- functions -------------------------------------------------------------
 
-Handle* ToHandle(const Napi::CallbackInfo& info) {
-  if (info.Length() < 1 || !info[0].IsExternal()) {
-    throw InvalidArgument(info.Env(), "Expected a model that open returned");
+// What the JavaScript object owns.
+using Owner = std::shared_ptr<Handle>;
+
+Handle& ToHandle(const Napi::CallbackInfo& info) {
+  if (!info[size_t{0}].IsExternal()) {
+    throw Unexpected("a model that open returned", "handle", info[size_t{0}]);
   }
-  return info[0].As<Napi::External<Handle>>().Data();
+  return **info[size_t{0}].As<Napi::External<Owner>>().Data();
 }
 
 Napi::Value Open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (info.Length() < 1 || !info[0].IsObject()) throw InvalidArgument(env, "Expected options");
-  Napi::Object given = info[0].As<Napi::Object>();
+  Napi::Object given = ObjectArgument(info, 0, "options");
   ghostai::EngineOptions options;
+  auto integer = [&](const char* name, int64_t low, int64_t high) {
+    return ToInteger(given.Get(name), name, low, high);
+  };
   options.model_dir = StringField(given, "modelDir");
   options.kernels = StringField(given, "kernels");
-  EachItem(env, Field(given, "cores"), "cores", [&](uint32_t, Napi::Value core) {
-    if (!core.IsNumber()) throw InvalidArgument(env, "Expected numbers in cores");
-    options.cores.push_back(core.As<Napi::Number>().Int32Value());
+  EachItem(given.Get("cores"), "cores", [&](uint32_t i, Napi::Value core) {
+    std::string name = "cores[" + std::to_string(i) + "]";
+    options.cores.push_back(static_cast<int>(ToInteger(core, name, 0, kCoreMax)));
   });
-  options.threads = static_cast<int>(NumberField(given, "threads", 0, 256));
-  options.queue_max = static_cast<size_t>(NumberField(given, "queueMax", 1, 1'000'000));
-  options.window_tokens = static_cast<uint32_t>(NumberField(given, "windowTokens", 3, 65536));
-  options.window_stride = static_cast<uint32_t>(NumberField(given, "windowStride", 1, 65536));
-  auto handle = std::make_unique<Handle>(env, options);
-  auto external = Napi::External<Handle>::New(env, handle.get(), [](Napi::Env, Handle* data) { delete data; });
-  static_cast<void>(handle.release());
+  options.threads = static_cast<int>(integer("threads", 0, 256));
+  options.queue_max = static_cast<size_t>(integer("queueMax", 1, 1'000'000));
+  options.window_tokens = static_cast<uint32_t>(integer("windowTokens", 3, 65'536));
+  options.window_stride = static_cast<uint32_t>(integer("windowStride", 1, 65'536));
+  auto owner = std::make_unique<Owner>(Handle::Open(env, options));
+  auto external =
+      Napi::External<Owner>::New(env, owner.get(), [](Napi::Env, Owner* data) { delete data; });
+  static_cast<void>(owner.release());
   return external;
 }
 
-Napi::Value Score(const Napi::CallbackInfo& info) { return ToHandle(info)->Score(info); }
-Napi::Value Stats(const Napi::CallbackInfo& info) { return ToHandle(info)->Stats(info.Env()); }
-Napi::Value Close(const Napi::CallbackInfo& info) { return ToHandle(info)->Close(info.Env()); }
+Napi::Value Score(const Napi::CallbackInfo& info) { return ToHandle(info).Score(info); }
+Napi::Value Stats(const Napi::CallbackInfo& info) { return ToHandle(info).Stats(info.Env()); }
+Napi::Value Close(const Napi::CallbackInfo& info) { return ToHandle(info).Close(info.Env()); }
 
 Napi::Value AllowedCores(const Napi::CallbackInfo& info) {
   std::vector<int> cores = ghostai::AllowedCores();
@@ -357,8 +462,8 @@ Napi::Value AllowedCores(const Napi::CallbackInfo& info) {
 }
 
 void PinThread(const Napi::CallbackInfo& info) {
-  if (info.Length() < 1 || !info[0].IsNumber()) throw InvalidArgument(info.Env(), "Expected a core");
-  Status status = ghostai::PinCurrentThread(info[0].As<Napi::Number>().Int32Value());
+  auto core = static_cast<int>(ToInteger(info[size_t{0}], "core", 0, kCoreMax));
+  Status status = ghostai::PinCurrentThread(core);
   if (!status.ok()) throw MakeError(info.Env(), status);
 }
 

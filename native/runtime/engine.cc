@@ -5,6 +5,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 
 #include "../ghostai.h"
@@ -82,7 +84,7 @@ class ThreadedEngine final : public Engine {
  private:
   // What a thread has for itself, all of it taken before the first call.
   struct Worker {
-    std::unique_ptr<Tokenizer::Scratch> tokenizer;
+    WindowScratch scratch;
     std::unique_ptr<Encoder::Scratch> encoder;
     std::vector<Window> windows;
     std::vector<float> logits;
@@ -90,6 +92,7 @@ class ThreadedEngine final : public Engine {
   };
 
   void Run(size_t index);
+  Status Prepare(size_t index, Worker* worker);
   // Fills the worker's batch from the queue; false when the engine closes.
   bool Gather(Worker* worker);
   // Tokenizes a call that was just taken; false when it was answered instead.
@@ -107,6 +110,7 @@ class ThreadedEngine final : public Engine {
   std::condition_variable ready_;
   CallList queue_;
   size_t fresh_ = 0;  // calls of the queue that were not begun
+  size_t idle_ = 0;   // threads that wait for a call
   bool closing_ = false;
   // As many calls as were ever out at once, which the queue's bound limits; all the engine's own.
   std::vector<std::unique_ptr<EngineCall>> calls_;
@@ -115,6 +119,7 @@ class ThreadedEngine final : public Engine {
   Status start_status_;
   size_t started_ = 0;
   std::condition_variable all_started_;
+  std::mutex join_mutex_;  // two may close at once; the second waits for the first
   std::vector<std::thread> threads_;
   std::atomic<uint64_t> requests_{0}, busy_{0}, late_{0}, windows_{0}, tokens_{0}, batches_{0};
 };
@@ -133,19 +138,28 @@ Status ThreadedEngine::Start() {
   }
   if (tokenizer_->vocabulary_size() > encoder_->vocabulary_size()) {
     return Status::Error(StatusCode::kModelUnsupported,
-                         "Expected a tokenizer of at most " + std::to_string(encoder_->vocabulary_size()) +
-                             " pieces but got " + std::to_string(tokenizer_->vocabulary_size()));
+                         "Expected a tokenizer of at most " +
+                             std::to_string(encoder_->vocabulary_size()) + " pieces but got " +
+                             std::to_string(tokenizer_->vocabulary_size()));
   }
-  size_t count = options_.cores.empty() ? static_cast<size_t>(options_.threads) : options_.cores.size();
+  size_t count =
+      options_.cores.empty() ? static_cast<size_t>(options_.threads) : options_.cores.size();
   if (count < 1 || count > 256) return refuse("Expected 1 to 256 inference threads");
   if (!options_.done) return refuse("Expected a function to call when done");
   batch_tokens_max_ = std::max<size_t>(kBatchTokensMin, options_.window_tokens);
   cores_ = options_.cores.empty() ? std::vector<int>(count, -1) : options_.cores;
   ids_.assign(count, 0);
-  for (size_t i = 0; i < count; ++i) threads_.emplace_back([this, i] { Run(i); });
+  Status status;
+  try {
+    threads_.reserve(count);
+    for (size_t i = 0; i < count; ++i) threads_.emplace_back([this, i] { Run(i); });
+  } catch (const std::system_error& error) {
+    status = Status::Error(StatusCode::kOutOfMemory, "Expected to start " + std::to_string(count) +
+                                                         " threads but got " + error.what());
+  }
   std::unique_lock<std::mutex> lock(mutex_);
-  all_started_.wait(lock, [&] { return started_ == count; });
-  Status status = start_status_;
+  all_started_.wait(lock, [&] { return started_ == threads_.size(); });
+  if (status.ok()) status = start_status_;
   lock.unlock();
   if (!status.ok()) Close();
   return status;
@@ -166,8 +180,10 @@ void ThreadedEngine::Release(Call* base) {
   auto* call = static_cast<EngineCall*>(base);
   // A long text's buffers are not kept: the pool holds many calls.
   call->plan.Shrink();
-  if (call->windows.capacity() > kKeptTextUnits / sizeof(WindowScore)) std::vector<WindowScore>().swap(call->windows);
-  if (call->logits.capacity() > kKeptTextUnits / sizeof(float)) std::vector<float>().swap(call->logits);
+  if (call->windows.capacity() > kKeptTextUnits / sizeof(WindowScore))
+    std::vector<WindowScore>().swap(call->windows);
+  if (call->logits.capacity() > kKeptTextUnits / sizeof(float))
+    std::vector<float>().swap(call->logits);
   for (std::u16string& text : call->texts) {
     if (text.capacity() > kKeptTextUnits) std::u16string().swap(text);
   }
@@ -193,8 +209,9 @@ Status ThreadedEngine::Submit(Call* base) {
     if (closing_) return Status::Error(StatusCode::kClosed, "The model is closed");
     if (fresh_ >= options_.queue_max) {
       ++busy_;
-      return Status::Error(StatusCode::kBusy,
-                           "Expected at most " + std::to_string(options_.queue_max) + " calls to wait");
+      return Status::Error(
+          StatusCode::kBusy,
+          "Expected at most " + std::to_string(options_.queue_max) + " calls to wait");
     }
     ++fresh_;
     queue_.Push(call);
@@ -215,6 +232,7 @@ void ThreadedEngine::Close() {
     closing_ = true;
   }
   ready_.notify_all();
+  std::lock_guard<std::mutex> join(join_mutex_);
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();
   }
@@ -237,17 +255,27 @@ void ThreadedEngine::Refuse(EngineCall* call, StatusCode code, const char* messa
   options_.done(call);
 }
 
+Status ThreadedEngine::Prepare(size_t index, Worker* worker) {
+  if (cores_[index] >= 0) {
+    Status status = PinCurrentThread(cores_[index]);
+    if (!status.ok()) return status;
+  }
+  try {
+    worker->scratch.tokenizer = tokenizer_->NewScratch();
+    worker->encoder = encoder_->NewScratch(batch_tokens_max_);
+    worker->windows.reserve(kBatchWindowsMax);
+    worker->calls.reserve(kBatchWindowsMax);
+    worker->logits.resize(kBatchWindowsMax);
+  } catch (const std::bad_alloc&) {
+    return Status::Error(StatusCode::kOutOfMemory, "No memory for an inference thread");
+  }
+  return Status::Ok();
+}
+
 void ThreadedEngine::Run(size_t index) {
-  std::string name = "ghostai-infer" + std::to_string(index);
-  NameCurrentThread(name.c_str());
-  Status status;
-  if (cores_[index] >= 0) status = PinCurrentThread(cores_[index]);
+  NameCurrentThread(("ghostai-infer" + std::to_string(index)).c_str());
   Worker worker;
-  worker.tokenizer = tokenizer_->NewScratch();
-  worker.encoder = encoder_->NewScratch(batch_tokens_max_);
-  worker.windows.reserve(kBatchWindowsMax);
-  worker.calls.reserve(kBatchWindowsMax);
-  worker.logits.resize(kBatchWindowsMax);
+  Status status = Prepare(index, &worker);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     ids_[index] = CurrentThreadId();
@@ -255,6 +283,7 @@ void ThreadedEngine::Run(size_t index) {
     ++started_;
   }
   all_started_.notify_all();
+  if (!status.ok()) return;
   CountAllocationsOfThisThread();
   while (Gather(&worker)) Compute(&worker);
 }
@@ -267,11 +296,16 @@ bool ThreadedEngine::Begin(EngineCall* call, Worker* worker) {
     Refuse(call, StatusCode::kDeadlineExceeded, "The call waited longer than its deadline");
     return false;
   }
-  call->started = true;
   WindowShape shape{options_.window_tokens, options_.window_stride};
-  call->plan.Build(call->texts, call->windows_max, shape, *tokenizer_, worker->tokenizer.get(),
-                   &call->windows);
-  call->logits.resize(call->plan.unique().size());
+  try {
+    call->plan.Build(call->texts, call->windows_max, shape, *tokenizer_, &worker->scratch,
+                     &call->windows);
+    call->logits.resize(call->plan.unique().size());
+  } catch (const std::bad_alloc&) {
+    Refuse(call, StatusCode::kOutOfMemory, "No memory for a text");
+    return false;
+  }
+  call->started = true;
   call->tokens = call->plan.tokens();
   call->truncated = call->plan.truncated();
   call->tokenize_ms = Milliseconds(Clock::now() - now);
@@ -288,7 +322,11 @@ bool ThreadedEngine::Gather(Worker* worker) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       // Only an empty batch waits; a begun one takes what is there already.
-      if (worker->windows.empty()) ready_.wait(lock, [&] { return closing_ || !queue_.empty(); });
+      if (worker->windows.empty()) {
+        ++idle_;
+        ready_.wait(lock, [&] { return closing_ || !queue_.empty(); });
+        --idle_;
+      }
       if (closing_) {
         // Close answers what is in the queue; a batch that was gathered goes there too.
         for (size_t i = 0; i < worker->calls.size(); ++i) {
@@ -298,6 +336,11 @@ bool ThreadedEngine::Gather(Worker* worker) {
         return false;
       }
       if (queue_.empty()) break;
+      // Merging gains little; another thread that has nothing to do gains a whole core.
+      if (!worker->windows.empty() && idle_ > 0) {
+        ready_.notify_one();
+        break;
+      }
       call = queue_.Pop();
       if (!call->started) --fresh_;
     }
@@ -317,6 +360,7 @@ bool ThreadedEngine::Gather(Worker* worker) {
       // could be passed over for ever.
       std::lock_guard<std::mutex> lock(mutex_);
       queue_.PushFront(call);
+      ready_.notify_one();
       break;
     }
   }
@@ -327,7 +371,8 @@ void ThreadedEngine::Compute(Worker* worker) {
   size_t count = worker->windows.size();
   if (count == 0) return;
   Clock::time_point from = Clock::now();
-  encoder_->Score(worker->windows.data(), count, worker->encoder.get(), worker->logits.data(), nullptr);
+  encoder_->Score(worker->windows.data(), count, worker->encoder.get(), worker->logits.data(),
+                  nullptr);
   double spent = Milliseconds(Clock::now() - from);
   ++batches_;
   windows_ += count;

@@ -24,35 +24,38 @@ class OffsetCursor {
   uint32_t at_ = 0, units_ = 0;
 };
 
+// A call keeps this much of each buffer: about 12,000 tokens.
 constexpr size_t kKeptBytes = 64 << 10;
 
 }  // namespace
 
-bool WindowPlan::AddUnique(uint32_t first, uint32_t windows_max, uint32_t* index) {
+uint64_t WindowPlan::Hash(uint32_t first, uint32_t count) const {
+  uint64_t hash = count;
+  for (uint32_t i = first; i < first + count; ++i) {
+    hash = (hash ^ static_cast<uint32_t>(ids_[i])) * 0x9E3779B97F4A7C15u;
+  }
+  return hash >> 32;
+}
+
+bool WindowPlan::AddUnique(uint32_t first, uint32_t windows_max, std::vector<uint32_t>* table,
+                           uint32_t* index) {
   auto count = static_cast<uint32_t>(ids_.size()) - first;
   size_t bytes = count * sizeof(int32_t);
-  if (table_.size() < 2 * (unique_.size() + 1)) {
-    table_.assign(std::max<size_t>(64, table_.size() * 4), 0);
+  if (table->size() < 2 * (unique_.size() + 1)) {
+    // Rebuilt from the ids, so that no hash has to be kept.
+    table->assign(std::max<size_t>(64, table->size() * 4), 0);
     for (uint32_t i = 0; i < unique_.size(); ++i) {
-      // Rebuilt from the ids, so that no hash has to be kept.
-      uint64_t hash = unique_[i].count;
-      for (uint32_t k = 0; k < unique_[i].count; ++k) {
-        hash = (hash ^ static_cast<uint32_t>(ids_[unique_[i].first + k])) * 0x9E3779B97F4A7C15u;
-      }
-      size_t slot = hash >> 32 & (table_.size() - 1);
-      while (table_[slot] != 0) slot = (slot + 1) & (table_.size() - 1);
-      table_[slot] = i + 1;
+      size_t slot = Hash(unique_[i].first, unique_[i].count) & (table->size() - 1);
+      while ((*table)[slot] != 0) slot = (slot + 1) & (table->size() - 1);
+      (*table)[slot] = i + 1;
     }
   }
-  uint64_t hash = count;
-  for (uint32_t k = 0; k < count; ++k) {
-    hash = (hash ^ static_cast<uint32_t>(ids_[first + k])) * 0x9E3779B97F4A7C15u;
-  }
-  size_t slot = hash >> 32 & (table_.size() - 1);
-  for (; table_[slot] != 0; slot = (slot + 1) & (table_.size() - 1)) {
-    const Unique& other = unique_[table_[slot] - 1];
-    if (other.count == count && std::memcmp(ids_.data() + other.first, ids_.data() + first, bytes) == 0) {
-      *index = table_[slot] - 1;
+  size_t slot = Hash(first, count) & (table->size() - 1);
+  for (; (*table)[slot] != 0; slot = (slot + 1) & (table->size() - 1)) {
+    const Unique& other = unique_[(*table)[slot] - 1];
+    if (other.count == count &&
+        std::memcmp(ids_.data() + other.first, ids_.data() + first, bytes) == 0) {
+      *index = (*table)[slot] - 1;
       ids_.resize(first);
       return true;
     }
@@ -63,44 +66,48 @@ bool WindowPlan::AddUnique(uint32_t first, uint32_t windows_max, uint32_t* index
   }
   unique_.push_back({first, count});
   *index = static_cast<uint32_t>(unique_.size()) - 1;
-  table_[slot] = *index + 1;
+  (*table)[slot] = *index + 1;
   return true;
 }
 
 void WindowPlan::Build(const std::vector<std::u16string>& texts, uint32_t windows_max,
-                       const WindowShape& shape, const Tokenizer& tokenizer,
-                       Tokenizer::Scratch* scratch, std::vector<WindowScore>* scores) {
+                       const WindowShape& shape, const Tokenizer& tokenizer, WindowScratch* scratch,
+                       std::vector<WindowScore>* scores) {
   ids_.clear();
   unique_.clear();
   source_.clear();
   scores->clear();
   tokens_ = 0;
   truncated_ = false;
-  std::fill(table_.begin(), table_.end(), 0);
+  std::vector<Token>& tokens = scratch->tokens;
+  std::fill(scratch->table.begin(), scratch->table.end(), 0);
   size_t inside = shape.tokens - 2;
   for (uint32_t text = 0; text < texts.size(); ++text) {
-    Utf16ToUtf8(texts[text], &utf8_);
+    Utf16ToUtf8(texts[text], &scratch->utf8);
     // More tokens than the budget has room for need not be found.
-    size_t tokens_max = (windows_max - std::min<size_t>(unique_.size(), windows_max)) * size_t{shape.stride} + inside;
-    truncated_ |= !tokenizer.Encode(utf8_, tokens_max, scratch, &text_tokens_);
-    size_t count = text_tokens_.size();
+    size_t windows_left = windows_max - std::min<size_t>(unique_.size(), windows_max);
+    size_t tokens_max = windows_left * shape.stride + inside;
+    bool complete = tokenizer.Encode(scratch->utf8, tokens_max, scratch->tokenizer.get(), &tokens);
+    truncated_ |= !complete;
+    size_t count = tokens.size();
     tokens_ += static_cast<uint32_t>(count);
-    OffsetCursor begins(utf8_), ends(utf8_);
+    OffsetCursor begins(scratch->utf8), ends(scratch->utf8);
     for (size_t start = 0;; start += shape.stride) {
       size_t end = std::min(start + inside, count);
       auto first = static_cast<uint32_t>(ids_.size());
       ids_.push_back(tokenizer.bos_id());
-      for (size_t i = start; i < end; ++i) ids_.push_back(text_tokens_[i].id);
+      for (size_t i = start; i < end; ++i) ids_.push_back(tokens[i].id);
       ids_.push_back(tokenizer.eos_id());
       uint32_t index;
-      if (!AddUnique(first, windows_max, &index)) {
+      if (!AddUnique(first, windows_max, &scratch->table, &index)) {
         truncated_ = true;
         break;
       }
-      bool whole = start == 0 && end == count;
+      // A cut text's only window is not the whole text, however equal its ids are to another's.
+      bool whole = complete && start == 0 && end == count;
       auto length = static_cast<uint32_t>(texts[text].size());
-      uint32_t from = whole ? 0 : begins.To(text_tokens_[start].begin);
-      uint32_t to = whole ? length : ends.To(text_tokens_[end - 1].end);
+      uint32_t from = whole ? 0 : begins.To(tokens[start].begin);
+      uint32_t to = whole ? length : ends.To(tokens[end - 1].end);
       scores->push_back({text, from, to, 0.0f});
       source_.push_back(index);
       if (end == count) break;
@@ -115,12 +122,9 @@ void WindowPlan::Shrink() {
       buffer.shrink_to_fit();
     }
   };
-  shrink(utf8_);
-  shrink(text_tokens_);
   shrink(ids_);
   shrink(unique_);
   shrink(source_);
-  shrink(table_);
 }
 
 }  // namespace ghostai

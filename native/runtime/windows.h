@@ -15,6 +15,14 @@ struct WindowShape {
   uint32_t stride;
 };
 
+// What only the making of a plan needs: one a thread, as large as the largest text that it met.
+struct WindowScratch {
+  std::unique_ptr<Tokenizer::Scratch> tokenizer;
+  std::string utf8;
+  std::vector<Token> tokens;
+  std::vector<uint32_t> table;  // open addressing over unique windows, index + 1, 0 is free
+};
+
 class WindowPlan {
  public:
   // A window to compute; `count` ids from `first`, special tokens included.
@@ -25,7 +33,7 @@ class WindowPlan {
   // Tokenizes `texts` and lays windows over them, at most `windows_max` different ones. Fills
   // `scores` with one entry a window, logits still missing; the unique window of each is source().
   void Build(const std::vector<std::u16string>& texts, uint32_t windows_max,
-             const WindowShape& shape, const Tokenizer& tokenizer, Tokenizer::Scratch* scratch,
+             const WindowShape& shape, const Tokenizer& tokenizer, WindowScratch* scratch,
              std::vector<WindowScore>* scores);
 
   const std::vector<Unique>& unique() const { return unique_; }
@@ -40,14 +48,13 @@ class WindowPlan {
 
  private:
   // The unique window equal to the ids from `first`, or a new one; false when the budget is spent.
-  bool AddUnique(uint32_t first, uint32_t windows_max, uint32_t* index);
+  bool AddUnique(uint32_t first, uint32_t windows_max, std::vector<uint32_t>* table,
+                 uint32_t* index);
+  uint64_t Hash(uint32_t first, uint32_t count) const;
 
-  std::string utf8_;
-  std::vector<Token> text_tokens_;
   std::vector<int32_t> ids_;
   std::vector<Unique> unique_;
   std::vector<uint32_t> source_;
-  std::vector<uint32_t> table_;  // open addressing over unique_, index + 1, 0 is free
   uint32_t tokens_ = 0;
   bool truncated_ = false;
 };

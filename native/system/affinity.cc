@@ -42,8 +42,10 @@ std::vector<int> AllowedCores() { return ProcessCores(); }
 Status PinCurrentThread(int core) {
   const std::vector<int>& allowed = ProcessCores();
   auto refuse = [&](const std::string& reason) {
-    return Status::Error(StatusCode::kInvalidArgument, "Expected a core that this process may use but "
-                                                       "received " + std::to_string(core) + reason);
+    return Status::Error(StatusCode::kInvalidArgument,
+                         "Expected a core that this process may use but "
+                         "received " +
+                             std::to_string(core) + reason);
   };
   if (std::find(allowed.begin(), allowed.end(), core) == allowed.end()) return refuse("");
   size_t count = static_cast<size_t>(std::max(core + 1, CPU_SETSIZE));
@@ -56,7 +58,12 @@ Status PinCurrentThread(int core) {
   return error == 0 ? Status::Ok() : refuse(std::string(": ") + std::strerror(error));
 }
 
-void NameCurrentThread(const char* name) { pthread_setname_np(pthread_self(), name); }
+void NameCurrentThread(const char* name) {
+  // The kernel refuses a longer name instead of cutting it.
+  char cut[16] = {};
+  std::strncpy(cut, name, sizeof cut - 1);
+  pthread_setname_np(pthread_self(), cut);
+}
 
 int CurrentThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
 

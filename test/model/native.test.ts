@@ -105,6 +105,66 @@ test("what cannot be opened is refused with its code", () => {
   );
 });
 
+test("a refusal says what was expected and what came", async () => {
+  const handle = addon.open(options);
+  const loose = addon as unknown as Record<"open" | "score", (...args: unknown[]) => unknown>;
+  const cases: [() => unknown, string][] = [
+    [() => loose.open(), "Expected an object for options but received undefined"],
+    [
+      () => loose.open({ ...options, modelDir: 5 }),
+      "Expected a string for modelDir but received 5",
+    ],
+    [
+      () => loose.open({ ...options, cores: "0" }),
+      "Expected an array for cores but received a string",
+    ],
+    [
+      () => loose.open({ ...options, cores: [0, -1] }),
+      "Expected 0-262143 for cores[1] but received -1",
+    ],
+    [
+      () => loose.open({ ...options, queueMax: 0 }),
+      "Expected 1-1000000 for queueMax but received 0",
+    ],
+    [
+      () => loose.open({ ...options, threads: 1.5 }),
+      "Expected a whole number for threads but received 1.5",
+    ],
+    [
+      () => loose.open({ ...options, windowTokens: Number.NaN }),
+      "Expected 3-65536 for windowTokens but received NaN",
+    ],
+    [
+      () => loose.score(undefined, ["text"], patient),
+      "Expected a model that open returned for handle but received undefined",
+    ],
+    [
+      () => loose.score(handle, ["text", null], patient),
+      "Expected a string for texts[1] but received null",
+    ],
+    [
+      () => loose.score(handle, [], patient),
+      "Expected at least one text for texts but received an empty array",
+    ],
+    [
+      () => loose.score(handle, ["text"], { ...patient, windowsMax: Symbol("three") }),
+      "Expected 1-100000000 for windowsMax but received a symbol",
+    ],
+    [
+      () => loose.score(handle, ["text"], { ...patient, deadlineMs: -1 }),
+      "Expected 0-1000000000000 for deadlineMs but received -1",
+    ],
+    [
+      () => addon.system.pinThread("0" as never),
+      "Expected 0-262143 for core but received a string",
+    ],
+  ];
+  for (const [work, message] of cases) {
+    assert.throws(work, { code: "ERR_INVALID_ARGUMENT", message });
+  }
+  await addon.close(handle);
+});
+
 test("a damaged packed file is refused", () => {
   const folder = mkdtempSync(join(tmpdir(), "ghostai-damaged-"));
   for (const name of ["config.json", "tokenizer.json", "model.int8"]) {
@@ -191,7 +251,7 @@ test("a warm model allocates nothing on its threads", async () => {
   const handle = addon.open(options);
   const texts = Array.from(
     { length: 20 },
-    (_, index) => `${attack} ${"more words ".repeat(index * 12)}`,
+    (_, index) => `${attack} ${"more words ".repeat(index * 3)}`,
   );
   const round = async () => {
     for (const text of texts) await addon.score(handle, [text], patient);
@@ -230,18 +290,78 @@ test("an affinity mask is respected", () => {
   assert.deepEqual(JSON.parse(output), [core]);
 });
 
-test("environments that end under load end cleanly", () => {
-  const load = `const addon = require(${addonPath});
-    const handle = addon.open(${JSON.stringify(options)});
-    for (let i = 0; i < 200; i++) addon.score(handle, ["text " + i], ${JSON.stringify(patient)}).catch(() => {});`;
-  const exits = spawnSync(process.execPath, ["-e", `${load} process.exit(0);`]);
-  assert.equal(exits.status, 0, exits.stderr.toString());
-  const worker = `const { Worker } = require("node:worker_threads");
-    const two = [1, 2].map(() => new Worker(${JSON.stringify(`${load} require("node:worker_threads").parentPort.postMessage("loaded"); setInterval(() => {}, 1000);`)}, { eval: true }));
-    Promise.all(two.map((worker) => new Promise((resolve) => worker.once("message", resolve))))
-      .then(() => Promise.all(two.map((worker) => worker.terminate())))
-      .then(() => console.log("terminated"));`;
-  const workers = spawnSync(process.execPath, ["-e", worker]);
-  assert.equal(workers.status, 0, workers.stderr.toString());
-  assert.match(workers.stdout.toString(), /terminated/);
+/** Runs a script that has `addon`, `open()` and `load(handle, calls)`, and returns what it printed. */
+function run(script: string, ...flags: string[]): string {
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    [...flags, "-e", `${prelude} ${script}`],
+    { encoding: "utf8", timeout: 60_000 },
+  );
+  assert.deepEqual({ status, signal, stderr }, { status: 0, signal: null, stderr: "" });
+  return stdout.trim();
+}
+const prelude = `
+  const addon = require(${addonPath});
+  const turn = () => new Promise(setImmediate);
+  const open = () => addon.open(${JSON.stringify({ ...options, threads: 2 })});
+  const load = (handle, calls) => Array.from({ length: calls }, (_, index) =>
+    addon.score(handle, ["words ".repeat(40) + index], ${JSON.stringify(patient)})
+      .then(() => "ok", (error) => error.code));`;
+
+test("a process with a model that rests ends by itself, after the last answer", () => {
+  assert.equal(run("Promise.all(load(open(), 20)).then((all) => console.log(all.length));"), "20");
+});
+
+test("a process may exit under load and while a model closes", () => {
+  run("load(open(), 200); process.exit(0);");
+  run("const handle = open(); load(handle, 200); addon.close(handle); process.exit(0);");
+});
+
+test("a model that nobody holds any more still answers", () => {
+  const script = `
+    const forgotten = () => load(open(), 100);
+    (async () => {
+      const answers = Promise.all(forgotten());
+      for (let i = 0; i < 20; i++) { await turn(); gc(); }
+      console.log((await answers).filter((answer) => answer === "ok").length);
+      await turn(); gc(); await turn(); gc();
+    })();`;
+  assert.equal(run(script, "--expose-gc"), "100");
+});
+
+test("a model that nobody holds any more still closes", () => {
+  const script = `
+    const forgotten = () => {
+      const handle = open();
+      return [...load(handle, 50), addon.close(handle), addon.close(handle)];
+    };
+    (async () => {
+      for (let round = 0; round < 10; round++) {
+        const answers = Promise.all(forgotten());
+        for (let i = 0; i < 20; i++) { await turn(); gc(); }
+        await answers;
+      }
+      console.log("closed");
+    })();`;
+  assert.equal(run(script, "--expose-gc"), "closed");
+});
+
+test("two workers load the addon; ending them under load or while closing is safe", () => {
+  const worker = `${prelude} const handle = open(); load(handle, 300);
+    require("node:worker_threads").parentPort.postMessage("loaded");
+    setInterval(() => {}, 1000);`;
+  const script = `
+    const { Worker } = require("node:worker_threads");
+    const once = (worker, event) => new Promise((resolve) => worker.once(event, resolve));
+    const sources = ${JSON.stringify([worker, `${worker} addon.close(handle);`])};
+    (async () => {
+      for (let round = 0; round < 10; round++) {
+        const two = sources.map((source) => new Worker(source, { eval: true }));
+        await Promise.all(two.map((worker) => once(worker, "message")));
+        await new Promise((resolve) => setTimeout(resolve, round));
+        await Promise.all(two.map((worker) => worker.terminate()));
+      }
+      console.log("terminated");
+    })();`;
+  assert.equal(run(script), "terminated");
 });
