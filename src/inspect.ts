@@ -88,11 +88,11 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
   async function scoreSegment(segment: Segment, times: Times): Promise<Scores> {
     const views = timed("normalise", () => readings(segment.text));
     const found = timed("scan", () => scan({ ...segment, readings: views.readings }));
-    for (const finding of found) observer.finding(finding.scanner);
     if (views.budgetExceeded) {
       const message = "The text hides more encoded parts than are read; the rest was not read";
       found.push(unreadable("model/too-many-readings", segment.text.length, message));
     }
+    for (const finding of found) observer.finding(finding.scanner);
     if (found.some((finding) => finding.score >= sureScore)) return { findings: found };
     const scored = await model.score(views.readings.map((reading) => reading.text));
     times.queue = Math.max(times.queue, scored.queueMs);

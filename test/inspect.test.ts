@@ -87,12 +87,16 @@ test("a text past the window budget is blocked and the finding says so", async (
 test("more encoded parts than are read are blocked without the model", async () => {
   const sentence = (index: number) =>
     Buffer.from(`This is sentence number ${index} of the message`).toString("base64");
-  const { inspect, asked } = setUp();
+  const { inspect, asked, seen } = setUp();
   const verdict = await inspect(
     Array.from({ length: 12 }, (_, index) => sentence(index)).join(" , "),
   );
   assert.equal(verdict.action, "block");
   assert.equal(verdict.findings[0]?.label, "model/too-many-readings");
+  assert.deepEqual(
+    seen.filter((entry) => entry.startsWith("finding")),
+    ["finding model"],
+  );
   assert.equal(asked.length, 0);
 });
 
