@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { chatPrompts, randomFrom } from "./lib/chat.ts";
 import { cpuSeconds, residentMegabytes, startDaemon } from "./lib/daemon.ts";
 import { openLoop } from "./lib/openloop.ts";
-import { commandLine, commit, machine, table, writeReport } from "./lib/report.ts";
+import { reportHead, table, writeReport } from "./lib/report.ts";
 
 const { values } = parseArgs({
   options: {
@@ -142,10 +142,7 @@ console.log(
   `highest rate with p99 under ${p99MsMax} ms, ${searchSeconds} s each: ${highest.rate}/s`,
 );
 const report = {
-  ...machine(),
-  commit: commit(),
-  command: commandLine(),
-  date: new Date().toISOString(),
+  ...reportHead(),
   connections,
   start,
   rows,

@@ -14,7 +14,7 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { randomFrom } from "./lib/chat.ts";
 import { encoderOnnx, variants } from "./lib/encoder_onnx.ts";
-import { commandLine, commit, machine, median, table, writeReport } from "./lib/report.ts";
+import { median, reportHead, table, writeReport } from "./lib/report.ts";
 
 const lengths = [16, 32, 64, 128];
 const core = "1";
@@ -164,10 +164,7 @@ async function main(): Promise<void> {
     }),
   );
   const report = {
-    ...machine(),
-    commit: commit(),
-    command: commandLine(),
-    date: new Date().toISOString(),
+    ...reportHead(),
     core,
     rounds: Number(values.rounds),
     logits_at_32_tokens: {

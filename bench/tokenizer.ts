@@ -14,7 +14,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { chatPrompts } from "./lib/chat.ts";
-import { commandLine, commit, machine, median, table, writeReport } from "./lib/report.ts";
+import { median, reportHead, table, writeReport } from "./lib/report.ts";
 
 const rounds = 5;
 const core = "1";
@@ -119,10 +119,7 @@ if (values.peer) {
   console.log(table(rows.map(({ peers, ...row }) => ({ ...row, ...peers }))));
   if (values.json !== undefined) {
     writeReport(values.json, {
-      ...machine(),
-      commit: commit(),
-      command: commandLine(),
-      date: new Date().toISOString(),
+      ...reportHead(),
       rows,
     });
   }

@@ -15,8 +15,7 @@ else
 fi
 
 step "lint and types"
-npx biome check .
-npx tsc --noEmit
+npm run --silent lint
 
 cpp_tests() { # name, cmake arguments...
   local name=$1

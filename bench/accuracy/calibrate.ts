@@ -9,12 +9,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { mapBounded } from "../../src/bounded.ts";
 import type { Calibration } from "../../src/model/calibration.ts";
 import { type Manifest, runtimeFiles } from "../../src/model/folder.ts";
-import { type Model, openModel } from "../../src/model/model.ts";
-import { readings } from "../../src/text/views.ts";
 import { dataFolder, readSet } from "./data.ts";
+import { openUnbounded, scoreTexts } from "./line.ts";
 
 /** Where each false-positive rate lies on the risk scale. */
 const scoreAtRate = [
@@ -64,18 +62,6 @@ function writeManifest(): void {
   writeJson("manifest.json", manifest);
 }
 
-function open(): Model {
-  const limits = { queueMax: 1024, windowsMax: 1_000_000, deadlineMs: 3_600_000 };
-  return openModel({ path: folder, kernels: "", cores: [], threads: 2, ...limits });
-}
-
-async function logits(model: Model, texts: readonly string[]): Promise<number[]> {
-  return mapBounded(texts, 8, async (text) => {
-    const { logit } = await model.score(readings(text).readings.map((reading) => reading.text));
-    return logit;
-  });
-}
-
 function calibrationFrom(descending: readonly number[], source: string): Calibration {
   const count = descending.length;
   // Halfway between the last logit that may lie above and the first that may not.
@@ -114,9 +100,11 @@ writeJson("selftest.json", {
 });
 writeManifest();
 
-const model = open();
+const model = openUnbounded(folder);
 const benign = readSet(data, "heldout_benign").map((row) => row.text);
-const descending = (await logits(model, benign)).sort((a, b) => b - a);
+const descending = (await scoreTexts(model, benign))
+  .map(({ logit }) => logit)
+  .sort((a, b) => b - a);
 const source = "largest logit over windows and readings of dev/heldout_benign, `npm run calibrate`";
 const calibration = calibrationFrom(descending, source);
 const int8 = await Promise.all(vectors.map(async ({ text }) => (await model.score([text])).logit));
@@ -128,7 +116,7 @@ writeJson("selftest.json", {
 });
 writeManifest();
 console.log(JSON.stringify(calibration, null, 1));
-const check = open();
+const check = openUnbounded(folder);
 await check.selfTest();
 await check.close();
 console.log(`${folder} is complete; its self-test passes`);

@@ -9,7 +9,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { commandLine, commit, machine, table, writeReport } from "../lib/report.ts";
+import { reportHead, table, writeReport } from "../lib/report.ts";
 import { dataFolder, type LabelledText, readSet, setNames } from "./data.ts";
 import { byLength, type LengthRow } from "./length.ts";
 
@@ -120,10 +120,7 @@ const lengths: LengthRow[] = await byLength(
   inSet(benign, "heldout_benign").map((row) => row.text),
 );
 const report = {
-  ...machine(),
-  commit: commit(),
-  command: commandLine(),
-  date: new Date().toISOString(),
+  ...reportHead(),
   model: judged[0]?.answer.model,
   seconds,
   summary,

@@ -2,10 +2,8 @@
  * False positives and cost by length: benign texts put one after another up to
  * a number of tokens, since the maximum over windows rises with their number.
  */
-import { mapBounded } from "../../src/bounded.ts";
-import { openModel } from "../../src/model/model.ts";
 import { blockThreshold, flagThreshold } from "../../src/policy/policy.ts";
-import { readings } from "../../src/text/views.ts";
+import { openUnbounded, scoreTexts } from "./line.ts";
 
 export interface LengthRow {
   /** Tokens aimed at; the texts end at the first text that reaches it. */
@@ -43,15 +41,7 @@ export async function byLength(
   modelFolder: string,
   texts: readonly string[],
 ): Promise<LengthRow[]> {
-  const model = openModel({
-    path: modelFolder,
-    kernels: "",
-    cores: [],
-    threads: 2,
-    queueMax: 1024,
-    windowsMax: 1_000_000,
-    deadlineMs: 3_600_000,
-  });
+  const model = openUnbounded(modelFolder);
   const rows: LengthRow[] = [];
   for (const tokens of lengthsInTokens) {
     const samples: string[] = [];
@@ -60,9 +50,7 @@ export async function byLength(
       samples.push(text);
       at = next;
     }
-    const scored = await mapBounded(samples, 8, (text) =>
-      model.score(readings(text).readings.map((reading) => reading.text)),
-    );
+    const scored = await scoreTexts(model, samples);
     const above = (threshold: number) =>
       scored.filter(({ score }) => score >= threshold).length / scored.length;
     rows.push({

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, release, totalmem } from "node:os";
 
-export interface Machine {
+interface Machine {
   readonly machine: string;
   readonly cpu: string;
   readonly isa: string;
@@ -21,7 +21,7 @@ const notable = [
   "i8mm",
 ];
 
-export function machine(): Machine {
+function machine(): Machine {
   const info = readFileSync("/proc/cpuinfo", "utf8");
   const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, "m").exec(info)?.[1] ?? "";
   const flags = `${field("flags")} ${field("Features")}`.split(" ");
@@ -35,7 +35,7 @@ export function machine(): Machine {
 }
 
 /** The commit that is checked out, with `+` where files differ from it. */
-export function commit(): string {
+function commit(): string {
   const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8" }).trim();
   try {
     const changed = git(
@@ -53,12 +53,22 @@ export function commit(): string {
 }
 
 /** The command as somebody would repeat it. Paths of this machine's folders are left out. */
-export function commandLine(): string {
+function commandLine(): string {
   const script = (process.argv[1] ?? "").split("/bench/")[1] ?? "";
   const folders = process.argv
     .slice(2)
     .map((argument) => (argument.startsWith("/") ? "FOLDER" : argument));
   return `node --import tsx bench/${script} ${folders.join(" ")}`.trim();
+}
+
+/** What stands at the head of every report: where, which code, how to repeat it, when. */
+export function reportHead() {
+  return {
+    ...machine(),
+    commit: commit(),
+    command: commandLine(),
+    date: new Date().toISOString(),
+  };
 }
 
 /** A table for people, columns in the order of the first row's keys. */

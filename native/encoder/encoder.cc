@@ -105,7 +105,7 @@ class Int8Encoder final : public Encoder {
              float* exit_logits) const override;
 
  private:
-  Status MapSections();
+  Status MapSections(const PackedHeader& header);
   // The rest of a layer after attention, for `rows` rows of x.
   void FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const;
 
@@ -152,13 +152,11 @@ Status Int8Encoder::Open(const std::string& model_dir) {
       static_cast<uint64_t>(weights.st_size) != header.weights_bytes) {
     return Damaged("expected to be made from this model.safetensors");
   }
-  return MapSections();
+  return MapSections(header);
 }
 
-Status Int8Encoder::MapSections() {
+Status Int8Encoder::MapSections(const PackedHeader& header) {
   std::string_view bytes = file_.bytes();
-  PackedHeader header;
-  std::memcpy(&header, bytes.data(), sizeof(header));
   std::vector<SectionPlan> plan = Layout(config_);
   size_t table_bytes = plan.size() * sizeof(PackedSection);
   if (header.section_count != plan.size() || bytes.size() < sizeof(header) + table_bytes) {

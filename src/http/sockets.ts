@@ -1,6 +1,6 @@
 /** What must hold before and after the server listens: nobody else is there, and it is us who answer. */
 import { lstatSync, mkdirSync, statSync, unlinkSync } from "node:fs";
-import { connect, createServer, type NetConnectOpts } from "node:net";
+import { connect, createServer, type NetConnectOpts, type Socket } from "node:net";
 import { dirname } from "node:path";
 
 /** The daemon cannot listen; the message is one line. */
@@ -17,8 +17,18 @@ function reasonOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 }
 
-/** Opens a connection and closes it; @returns the error's code, or nothing where somebody accepted. */
-function refusal(target: NetConnectOpts): Promise<string | undefined> {
+/**
+ * Opens a connection and closes it once `converse` calls back.
+ *
+ * @param onTimeout the outcome where nothing happens in time
+ * @param converse told of the connection before it is made; calls back with a reason, or with none where all is well
+ * @returns the reason, which is the error's code where the connection failed
+ */
+function attempt(
+  target: NetConnectOpts,
+  onTimeout: string | undefined,
+  converse: (socket: Socket, finish: (reason?: string) => void) => void,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(target);
     socket.setTimeout(answerWaitMs);
@@ -26,9 +36,16 @@ function refusal(target: NetConnectOpts): Promise<string | undefined> {
       socket.destroy();
       resolve(reason);
     };
-    socket.once("connect", () => finish());
-    socket.once("timeout", () => finish());
+    socket.once("timeout", () => finish(onTimeout));
     socket.once("error", (error) => finish(reasonOf(error)));
+    converse(socket, finish);
+  });
+}
+
+/** @returns the error's code, or nothing where somebody accepts the connection or does not answer */
+function refusal(target: NetConnectOpts): Promise<string | undefined> {
+  return attempt(target, undefined, (socket, finish) => {
+    socket.once("connect", () => finish());
   });
 }
 
@@ -93,17 +110,9 @@ function reachable(host: string): string {
 
 /** Sends one request that carries `token` as its id; @returns the error's code, or nothing once anything came back. */
 function ask(target: NetConnectOpts, token: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(target);
-    socket.setTimeout(answerWaitMs);
-    const finish = (reason?: string) => {
-      socket.destroy();
-      resolve(reason);
-    };
+  return attempt(target, "ETIMEDOUT", (socket, finish) => {
     socket.once("data", () => finish());
     socket.once("close", () => finish("closed"));
-    socket.once("timeout", () => finish("ETIMEDOUT"));
-    socket.once("error", (error) => finish(reasonOf(error)));
     socket.write(`GET /healthz HTTP/1.1\r\nhost: ghostai\r\nx-request-id: ${token}\r\n\r\n`);
   });
 }

@@ -55,14 +55,10 @@ export interface ModelFolder {
   readonly sha256: string;
 }
 
+const addonFiles = ["config.json", "tokenizer.json", "model.int8"] as const;
+
 /** The files that scoring depends on. The original weights are only needed to make `model.int8` again. */
-export const runtimeFiles = [
-  "config.json",
-  "tokenizer.json",
-  "model.int8",
-  "calibration.json",
-  "selftest.json",
-] as const;
+export const runtimeFiles = [...addonFiles, "calibration.json", "selftest.json"] as const;
 
 function read(path: string): Buffer {
   try {
@@ -105,8 +101,7 @@ export function readModelFolder(path: string): ModelFolder {
   const manifestPath = join(path, "manifest.json");
   const manifestBytes = read(manifestPath);
   const manifest = parse(manifestSchema, manifestPath, manifestBytes);
-  const contents = new Map<string, Buffer>();
-  for (const name of runtimeFiles) {
+  const verified = (name: string): Buffer => {
     const file = join(path, name);
     const bytes = read(file);
     const expected = manifest.files[name];
@@ -117,10 +112,12 @@ export function readModelFolder(path: string): ModelFolder {
         `Expected ${file} to have SHA-256 ${expected ?? "in the manifest"} but it has ${actual}`,
       );
     }
-    contents.set(name, bytes);
-  }
+    return bytes;
+  };
+  // The addon maps these itself; here they are only checked, one at a time, and let go.
+  for (const name of addonFiles) verified(name);
   const parsed = <T>(schema: z.ZodType<T>, name: string): T =>
-    parse(schema, join(path, name), contents.get(name) as Buffer);
+    parse(schema, join(path, name), verified(name));
   return {
     path,
     manifest,

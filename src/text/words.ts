@@ -11,10 +11,13 @@ export interface Word {
   readonly end: number;
 }
 
-const characterScripts =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]/u;
-const wordOrCharacter =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]|(?:(?![\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}])[\p{L}\p{M}\p{N}])+/gu;
+const scriptsOfCharacters =
+  "\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Hangul}\\p{Script=Thai}";
+const characterWord = new RegExp(`[${scriptsOfCharacters}]`, "u");
+const wordOrCharacter = new RegExp(
+  `[${scriptsOfCharacters}]|(?:(?![${scriptsOfCharacters}])[\\p{L}\\p{M}\\p{N}])+`,
+  "gu",
+);
 const apostrophes = /(?<=\p{L})['\u2019\u02bc](?=\p{L})/gu;
 /** A word that is longer than any phrase's is cut: it can match nothing. */
 const wordLengthMax = 40;
@@ -40,7 +43,7 @@ export function words(text: string): Word[] {
   const found: Word[] = [];
   for (const { 0: word, index } of joined.matchAll(wordOrCharacter)) {
     // A character that is a word has no case and no accents.
-    const folded = characterScripts.test(word) ? word : foldWord(word.slice(0, wordLengthMax));
+    const folded = characterWord.test(word) ? word : foldWord(word.slice(0, wordLengthMax));
     if (folded !== "") found.push({ word: folded, start: index, end: index + word.length });
   }
   return found;
@@ -49,9 +52,4 @@ export function words(text: string): Word[] {
 /** The words of a phrase as they stand in a pattern. */
 export function phraseWords(phrase: string): string[] {
   return words(phrase).map(({ word }) => word);
-}
-
-/** True for a word that is one character of a script without spaces. */
-export function isCharacterWord(word: string): boolean {
-  return characterScripts.test(word);
 }

@@ -1,0 +1,26 @@
+/** The line up to the model's score, with nobody else asking and no budget: for measuring texts by the thousand. */
+import { mapBounded } from "../../src/bounded.ts";
+import { type Model, type ModelScore, openModel } from "../../src/model/model.ts";
+import { readings } from "../../src/text/views.ts";
+
+const textsInFlightMax = 8;
+
+/** Opens a model without bounds on windows or waiting. @throws ModelError */
+export function openUnbounded(modelFolder: string): Model {
+  return openModel({
+    path: modelFolder,
+    kernels: "",
+    cores: [],
+    threads: 2,
+    queueMax: 1024,
+    windowsMax: 1_000_000,
+    deadlineMs: 3_600_000,
+  });
+}
+
+/** Scores all readings of each text, in order. */
+export function scoreTexts(model: Model, texts: readonly string[]): Promise<ModelScore[]> {
+  return mapBounded(texts, textsInFlightMax, (text) =>
+    model.score(readings(text).readings.map((reading) => reading.text)),
+  );
+}
