@@ -8,8 +8,14 @@
  * Ours computes the last layer for the first token only, which is all that the
  * head reads; onnxruntime runs the graph as an exporter writes it. Both are
  * given ids, so no tokenizer is timed.
+ *
+ * A kernel for a lesser processor than this one is measured against a peer that sees that lesser
+ * processor (lib/hide_avx512.c): onnxruntime chooses its own kernels by CPUID.
  */
 import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { randomFrom } from "./lib/chat.ts";
@@ -117,29 +123,78 @@ function kernelsHere(): string[] {
   return available;
 }
 
+/** A peer in a process of its own, asked for one turn at a time. */
+class Peer {
+  readonly #process;
+  readonly #lines;
+
+  /** @param preload library that is loaded before everything else, or nothing */
+  constructor(preload: string) {
+    const script = ["--import", "tsx", "bench/model.ts", "--peer", "--model", values.model];
+    const env = preload === "" ? process.env : { ...process.env, LD_PRELOAD: preload };
+    this.#process = spawn("taskset", ["-c", core, process.execPath, ...script], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env,
+    });
+    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async #next() {
+    return JSON.parse((await this.#lines.next()).value as string);
+  }
+
+  async logits(): Promise<Record<string, number>> {
+    return (await this.#next()).logits;
+  }
+
+  turn(): Promise<Times> {
+    this.#process.stdin.write("\n");
+    return this.#next();
+  }
+
+  end(): void {
+    this.#process.stdin.end();
+  }
+}
+
+/** Whether a process here can be shown a processor without AVX-512. */
+function canHideAvx512(): boolean {
+  return / cpuid_fault\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+}
+
+/** Compiles the library that hides AVX-512 into `folder`; @returns its path. */
+function buildHiding(folder: string): string {
+  const library = join(folder, "hide_avx512.so");
+  const source = "bench/lib/hide_avx512.c";
+  execFileSync("cc", ["-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"]);
+  return library;
+}
+
 const round = (value: number) => Math.round(value * 1000) / 1000;
 
 async function main(): Promise<void> {
   const kernels = kernelsHere();
-  const script = ["--import", "tsx", "bench/model.ts", "--peer", "--model", values.model];
-  const peer = spawn("taskset", ["-c", core, process.execPath, ...script], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-  const nextLine = async () => JSON.parse((await lines.next()).value as string);
-  const { logits } = await nextLine();
+  const folder = mkdtempSync(join(tmpdir(), "ghostai-bench-"));
+  const asItIs = new Peer("");
+  const lesser =
+    kernels[0] === "avx512vnni" && canHideAvx512() ? new Peer(buildHiding(folder)) : undefined;
+  const logits = await asItIs.logits();
+  const lesserLogits = await lesser?.logits();
   const ours: Times[] = [];
-  const peers: Times[] = [];
+  const turns: { asItIs: Times; lesser: Times | undefined }[] = [];
   for (let turn = 0; turn < Number(values.rounds); turn++) {
     ours.push(Object.fromEntries(kernels.map((name) => [name, timeOurs(name)])));
-    peer.stdin.write("\n");
-    peers.push(await nextLine());
+    turns.push({ asItIs: await asItIs.turn(), lesser: await lesser?.turn() });
   }
-  peer.stdin.end();
+  asItIs.end();
+  lesser?.end();
+  rmSync(folder, { recursive: true });
   const middle = (runs: readonly Times[], name: string, tokens: number) =>
     median(runs.map((run) => run[name]?.[tokens] ?? Number.NaN));
-  const rows = kernels.flatMap((name) =>
-    lengths.map((tokens) => {
+  const rows = kernels.flatMap((name) => {
+    const isLesser = name === "avx2" && lesser !== undefined;
+    const peers = turns.map((turn) => (isLesser ? (turn.lesser ?? turn.asItIs) : turn.asItIs));
+    return lengths.map((tokens) => {
       const ms = middle(ours, name, tokens);
       const timesOf = variants.map(
         (variant) => [variant.name, round(middle(peers, variant.name, tokens))] as const,
@@ -155,18 +210,20 @@ async function main(): Promise<void> {
       return {
         name: `${name}, ${tokens} tokens`,
         unit: "ms",
+        peer_sees: isLesser ? "this processor without AVX-512 and AVX-VNNI" : "this processor",
         ours: round(ms),
         peers: Object.fromEntries(timesOf),
         fastest_int8_peer: fastest[0],
         ratio: round(fastest[1] / ms),
         ratio_of_rounds: ratios.map(round),
       };
-    }),
-  );
+    });
+  });
   const report = {
     ...reportHead(),
     core,
     rounds: Number(values.rounds),
+    logits_at_32_tokens_without_avx512: lesserLogits ?? "not measured",
     logits_at_32_tokens: {
       ...logits,
       ...Object.fromEntries(kernels.map((name) => [name, ourLogit(name)])),
@@ -174,13 +231,14 @@ async function main(): Promise<void> {
     kernels_not_measured: ["neondot: not on this processor"],
     rows,
   };
-  const shown = rows.map(({ name, ours: ms, peers: all, fastest_int8_peer, ratio }) => ({
+  const shown = rows.map(({ name, ours: ms, peers: all, fastest_int8_peer, ratio, peer_sees }) => ({
     name,
     "ours ms": ms,
     "onnxruntime int8 ms": all[fastest_int8_peer],
     ratio,
     "onnxruntime fp32 ms": all.fp32,
     "its variant": fastest_int8_peer,
+    "peer sees": peer_sees,
   }));
   console.log(table(shown));
   console.log(report.logits_at_32_tokens);

@@ -45,8 +45,8 @@ class Tokenizer {
   virtual bool Encode(std::string_view text, size_t tokens_max, Scratch* scratch,
                       std::vector<Token>* tokens) const = 0;
 
-  virtual int32_t bos_id() const = 0;   // <s>
-  virtual int32_t eos_id() const = 0;   // </s>
+  virtual int32_t bos_id() const = 0;  // <s>
+  virtual int32_t eos_id() const = 0;  // </s>
   virtual size_t vocabulary_size() const = 0;
 };
 
@@ -77,10 +77,10 @@ class Encoder {
                      std::unique_ptr<Encoder>* out);
   virtual ~Encoder() = default;
 
-  virtual const char* kernels() const = 0;          // e.g. "avx512vnni"
-  virtual uint32_t window_tokens_max() const = 0;   // positions of the model, e.g. 512
-  virtual uint32_t heads() const = 0;               // exits + 1
-  virtual uint32_t vocabulary_size() const = 0;     // ids are below it
+  virtual const char* kernels() const = 0;         // e.g. "avx512vnni"
+  virtual uint32_t window_tokens_max() const = 0;  // positions of the model, e.g. 512
+  virtual uint32_t heads() const = 0;              // exits + 1
+  virtual uint32_t vocabulary_size() const = 0;    // ids are below it
 
   // All memory that scoring needs for batches of up to `tokens_max` tokens.
   virtual std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const = 0;
@@ -109,14 +109,15 @@ Status PackModel(const std::string& model_dir);
 
 // Slow fp32 forward pass straight from model.safetensors, scalar code that
 // shares nothing with the int8 path: what the int8 path is tested against.
-Status ReferenceLogits(const std::string& model_dir, const std::vector<std::vector<int32_t>>& windows,
+Status ReferenceLogits(const std::string& model_dir,
+                       const std::vector<std::vector<int32_t>>& windows,
                        std::vector<std::vector<float>>* logits_per_head);
 
 // ---- Engine ----------------------------------------------------------------
 
 struct WindowScore {
-  uint32_t text;    // index into the call's texts
-  uint32_t begin;   // UTF-16 code units of that text, [begin, end)
+  uint32_t text;   // index into the call's texts
+  uint32_t begin;  // UTF-16 code units of that text, [begin, end)
   uint32_t end;
   float logit;
 };

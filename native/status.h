@@ -10,14 +10,14 @@ namespace ghostai {
 
 enum class StatusCode {
   kOk,
-  kInvalidArgument,      // the caller broke the contract
-  kModelNotFound,        // no such folder or file
-  kModelDamaged,         // a checksum, size or self-test does not match
-  kModelUnsupported,     // a well-formed model that this engine cannot run
-  kKernelsUnsupported,   // a forced instruction set that this CPU lacks
-  kBusy,                 // the queue is full
-  kDeadlineExceeded,     // waited longer than the caller allows
-  kClosed,               // the engine is shutting down
+  kInvalidArgument,     // the caller broke the contract
+  kModelNotFound,       // no such folder or file
+  kModelDamaged,        // a checksum, size or self-test does not match
+  kModelUnsupported,    // a well-formed model that this engine cannot run
+  kKernelsUnsupported,  // a forced instruction set that this CPU lacks
+  kBusy,                // the queue is full
+  kDeadlineExceeded,    // waited longer than the caller allows
+  kClosed,              // the engine is shutting down
   kOutOfMemory,
 };
 

@@ -38,7 +38,7 @@ class EncoderScratch final : public Encoder::Scratch {
   float* projected;  // [tokens][hidden], what is added to x
   float* inner;      // [tokens][inner]
   float* attention;  // see AttentionScratch
-  Activations q;        // [tokens][hidden], x quantised
+  Activations q;     // [tokens][hidden], x quantised
   Activations context_q;
   Activations inner_q;
   std::vector<uint32_t> starts;  // first row of each text; reserved at construction
@@ -67,7 +67,8 @@ EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max
   auto activations = [&](size_t width) {
     return Plan{plan(tokens * width), plan(tokens * 4), plan(tokens * 4), width};
   };
-  Plan q_at = activations(hidden), context_q_at = activations(hidden), inner_q_at = activations(inner_size);
+  Plan q_at = activations(hidden), context_q_at = activations(hidden),
+       inner_q_at = activations(inner_size);
   char* base = static_cast<char*>(std::aligned_alloc(64, used));
   if (base == nullptr) throw std::bad_alloc();
   std::memset(base, 0, used);  // touched now, so that no call meets a page fault
@@ -121,7 +122,8 @@ class Int8Encoder final : public Encoder {
 };
 
 Status Damaged(const std::string& message) {
-  return Status::Error(StatusCode::kModelDamaged, "model.int8: " + message + "; `npm run build` makes it again");
+  return Status::Error(StatusCode::kModelDamaged,
+                       "model.int8: " + message + "; `npm run build` makes it again");
 }
 
 Status Int8Encoder::Open(const std::string& model_dir) {
@@ -133,7 +135,8 @@ Status Int8Encoder::Open(const std::string& model_dir) {
   PackedHeader header;
   if (bytes.size() < sizeof(header)) return Damaged("expected a header");
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (std::memcmp(header.magic, kPackedMagic, sizeof(header.magic)) != 0) return Damaged("expected its magic");
+  if (std::memcmp(header.magic, kPackedMagic, sizeof(header.magic)) != 0)
+    return Damaged("expected its magic");
   if (header.version != kPackedVersion) {
     return Damaged("expected version " + std::to_string(kPackedVersion) + " but got " +
                    std::to_string(header.version));
@@ -164,14 +167,15 @@ Status Int8Encoder::MapSections(const PackedHeader& header) {
                    std::to_string(header.section_count));
   }
   std::string_view table_text = bytes.substr(sizeof(header), table_bytes);
-  if (Checksum(table_text) != header.table_checksum) return Damaged("the section table's checksum is off");
+  if (Checksum(table_text) != header.table_checksum)
+    return Damaged("the section table's checksum is off");
   std::vector<PackedSection> table(plan.size());
   std::memcpy(table.data(), table_text.data(), table_bytes);
   std::vector<const char*> sections;
   for (size_t i = 0; i < plan.size(); ++i) {
     const PackedSection& section = table[i];
-    if (section.bytes != plan[i].bytes || section.offset % 64 != 0 || section.offset > bytes.size() ||
-        section.bytes > bytes.size() - section.offset) {
+    if (section.bytes != plan[i].bytes || section.offset % 64 != 0 ||
+        section.offset > bytes.size() || section.bytes > bytes.size() - section.offset) {
       return Damaged("section '" + plan[i].name + "' does not lie in the file");
     }
     if (Checksum(bytes.substr(section.offset, section.bytes)) != section.checksum) {
@@ -232,7 +236,8 @@ void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) c
     kernels_->add_norm(s->x + r * hidden, s->projected + r * hidden, layer.attention_norm,
                        config_.hidden, s->q, row);
   });
-  kernels_->linear(s->q, 0, rows, layer.inner, 0, config_.inner / kPanelColumns, true, s->inner, inner);
+  kernels_->linear(s->q, 0, rows, layer.inner, 0, config_.inner / kPanelColumns, true, s->inner,
+                   inner);
   each_row([&](int row, size_t r) {
     kernels_->quantise(s->inner + r * inner, config_.inner, s->inner_q, row);
   });
@@ -275,7 +280,8 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch, f
       size_t start = s->starts[w];
       float* q = s->qkv + start * stride;
       if (last) {
-        kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels, false, q, stride);
+        kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels, false, q,
+                         stride);
       }
       int tokens = static_cast<int>(windows[w].count);
       float* out = s->context + (last ? w : start) * hidden;
@@ -295,7 +301,8 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch, f
     }
   }
   for (size_t w = 0; w < count; ++w) {
-    logits[w] = kernels_->dot(s->x + w * hidden, heads_.back().weights, config_.hidden) + heads_.back().bias;
+    logits[w] = kernels_->dot(s->x + w * hidden, heads_.back().weights, config_.hidden) +
+                heads_.back().bias;
   }
 }
 
@@ -308,9 +315,10 @@ Status Encoder::Load(const std::string& model_dir, std::string_view name,
   const Kernels* kernels = FindKernels(wanted.c_str());
   if (kernels == nullptr) {
     std::string list;
-    for (const std::string& available : AvailableKernels()) list += (list.empty() ? "" : ", ") + available;
-    return Status::Error(StatusCode::kKernelsUnsupported, "Expected kernels of this CPU (" + list +
-                                                              ") but received " + wanted);
+    for (const std::string& available : AvailableKernels())
+      list += (list.empty() ? "" : ", ") + available;
+    return Status::Error(StatusCode::kKernelsUnsupported,
+                         "Expected kernels of this CPU (" + list + ") but received " + wanted);
   }
   auto encoder = std::make_unique<Int8Encoder>();
   encoder->UseKernels(kernels);

@@ -91,7 +91,8 @@ Status ReadConfig(std::string_view json, Config* config) {
       reader.Skip();
     }
   }
-  if (!reader.AtEnd()) return Status::Error(StatusCode::kModelDamaged, "config.json: " + reader.error());
+  if (!reader.AtEnd())
+    return Status::Error(StatusCode::kModelDamaged, "config.json: " + reader.error());
   auto unsupported = [](const std::string& message) {
     return Status::Error(StatusCode::kModelUnsupported, "config.json: expected " + message);
   };
@@ -100,7 +101,8 @@ Status ReadConfig(std::string_view json, Config* config) {
   };
   if (type != "bert") return unsupported("model_type bert but got " + type);
   if (activation != "gelu") return unsupported("hidden_act gelu but got " + activation);
-  if (position_type != "absolute") return unsupported("absolute positions but got " + position_type);
+  if (position_type != "absolute")
+    return unsupported("absolute positions but got " + position_type);
   if (!within(hidden, 64, 4096) || static_cast<int>(hidden) % 64 != 0) {
     return unsupported("hidden_size to be a multiple of 64 up to 4096");
   }
@@ -173,7 +175,8 @@ Status SafeTensors::Open(const std::string& path) {
     }
     if (reader.failed()) break;
     double room = static_cast<double>(bytes.size() - data);
-    if (offsets.size() != 2 || !(offsets[0] >= 0 && offsets[0] <= offsets[1] && offsets[1] <= room)) {
+    if (offsets.size() != 2 ||
+        !(offsets[0] >= 0 && offsets[0] <= offsets[1] && offsets[1] <= room)) {
       return damaged("the data of " + name + " does not lie in the file");
     }
     for (double size : shape) {
@@ -215,7 +218,8 @@ Status SafeTensors::Read(const std::string& name, const std::vector<size_t>& sha
   auto found = std::find_if(tensors_.begin(), tensors_.end(),
                             [&](const Tensor& tensor) { return tensor.name == name; });
   auto refuse = [&](const std::string& message) {
-    return Status::Error(StatusCode::kModelUnsupported, "model.safetensors: expected " + name + message);
+    return Status::Error(StatusCode::kModelUnsupported,
+                         "model.safetensors: expected " + name + message);
   };
   if (found == tensors_.end()) return refuse(" but it is missing");
   if (found->shape != shape) return refuse(" to have another shape");

@@ -76,7 +76,8 @@ float QuantiseChannel(const float* row, int inputs, int8_t* out) {
   for (int k = 0; k < inputs; k += 2) {
     if (row[k] * row[k + 1] > 0) pair = std::max(pair, std::fabs(row[k] + row[k + 1]));
   }
-  float scale = std::max(LargestMagnitude(row, inputs) / 127.0f, pair / static_cast<float>(kPairMax));
+  float scale =
+      std::max(LargestMagnitude(row, inputs) / 127.0f, pair / static_cast<float>(kPairMax));
   RoundRow(row, inputs, scale, out);
   // Rounding may push a pair over by one: a little more room always ends this.
   while (!PairsFit(out, inputs)) {
@@ -118,7 +119,8 @@ class Packer {
   std::vector<std::string> sections_;
 };
 
-Status Packer::AddLinear(const std::vector<std::string>& names, size_t inputs, size_t outputs_each) {
+Status Packer::AddLinear(const std::vector<std::string>& names, size_t inputs,
+                         size_t outputs_each) {
   std::vector<float> weights, bias;
   for (const std::string& name : names) {
     std::vector<float> w, b;
@@ -152,7 +154,8 @@ Status Packer::Run() {
   auto vocabulary = static_cast<size_t>(config_.vocabulary);
   auto position_count = static_cast<size_t>(config_.positions);
   std::vector<float> values, types;
-  if (Status s = Read("embeddings.word_embeddings.weight", {vocabulary, hidden}, &values); !s.ok()) return s;
+  if (Status s = Read("embeddings.word_embeddings.weight", {vocabulary, hidden}, &values); !s.ok())
+    return s;
   std::vector<int8_t> words(values.size());
   std::vector<float> scales(vocabulary);
   for (size_t v = 0; v < vocabulary; ++v) {
@@ -162,8 +165,11 @@ Status Packer::Run() {
   }
   Add(words);
   Add(scales);
-  if (Status s = Read("embeddings.position_embeddings.weight", {position_count, hidden}, &values); !s.ok()) return s;
-  if (Status s = Read("embeddings.token_type_embeddings.weight", {2, hidden}, &types); !s.ok()) return s;
+  if (Status s = Read("embeddings.position_embeddings.weight", {position_count, hidden}, &values);
+      !s.ok())
+    return s;
+  if (Status s = Read("embeddings.token_type_embeddings.weight", {2, hidden}, &types); !s.ok())
+    return s;
   for (size_t i = 0; i < values.size(); ++i) values[i] += types[i % hidden];
   Add(values);
   if (Status s = AddNorm("embeddings.LayerNorm"); !s.ok()) return s;
@@ -192,13 +198,16 @@ Status Packer::Run() {
 }
 
 Status WriteFile(const std::string& path, const PackedHeader& header,
-                 const std::vector<PackedSection>& table, const std::vector<std::string>& sections) {
+                 const std::vector<PackedSection>& table,
+                 const std::vector<std::string>& sections) {
   std::string temporary = path + ".partial";
   std::FILE* file = std::fopen(temporary.c_str(), "wb");
   if (file == nullptr) {
     return Status::Error(StatusCode::kInvalidArgument, "Expected to be able to write " + temporary);
   }
-  auto put = [&](const void* data, size_t bytes) { return std::fwrite(data, 1, bytes, file) == bytes; };
+  auto put = [&](const void* data, size_t bytes) {
+    return std::fwrite(data, 1, bytes, file) == bytes;
+  };
   size_t at = sizeof(header) + table.size() * sizeof(PackedSection);
   bool ok = put(&header, sizeof(header)) && put(table.data(), table.size() * sizeof(PackedSection));
   for (size_t i = 0; ok && i < sections.size(); ++i) {
@@ -242,8 +251,8 @@ Status PackModel(const std::string& model_dir) {
   header.config_checksum = Checksum(config_file.bytes());
   header.weights_checksum = Checksum(tensors.bytes());
   header.weights_bytes = tensors.bytes().size();
-  header.table_checksum = Checksum(
-      {reinterpret_cast<const char*>(table.data()), table.size() * sizeof(PackedSection)});
+  header.table_checksum =
+      Checksum({reinterpret_cast<const char*>(table.data()), table.size() * sizeof(PackedSection)});
   return WriteFile(model_dir + "/model.int8", header, table, packer.sections());
 }
 

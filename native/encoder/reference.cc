@@ -55,15 +55,20 @@ Status Reference::Load(const std::string& model_dir) {
   size_t hidden = size(config_.hidden);
   const std::string embeddings = "bert.embeddings.";
   std::vector<std::string> norms = {embeddings + "LayerNorm"};
-  Status s = tensors.Read(embeddings + "word_embeddings.weight", {size(config_.vocabulary), hidden}, &words_);
-  if (s.ok()) s = tensors.Read(embeddings + "position_embeddings.weight", {size(config_.positions), hidden}, &positions_);
+  Status s = tensors.Read(embeddings + "word_embeddings.weight", {size(config_.vocabulary), hidden},
+                          &words_);
+  if (s.ok())
+    s = tensors.Read(embeddings + "position_embeddings.weight", {size(config_.positions), hidden},
+                     &positions_);
   if (s.ok()) s = tensors.Read(embeddings + "token_type_embeddings.weight", {2, hidden}, &types_);
   for (int i = 0; s.ok() && i < config_.layers; ++i) {
     std::string layer = "bert.encoder.layer." + std::to_string(i) + ".";
     for (const char* part : {"query", "key", "value"}) {
-      if (s.ok()) s = LoadDense(tensors, layer + "attention.self." + part, config_.hidden, config_.hidden);
+      if (s.ok())
+        s = LoadDense(tensors, layer + "attention.self." + part, config_.hidden, config_.hidden);
     }
-    if (s.ok()) s = LoadDense(tensors, layer + "attention.output.dense", config_.hidden, config_.hidden);
+    if (s.ok())
+      s = LoadDense(tensors, layer + "attention.output.dense", config_.hidden, config_.hidden);
     if (s.ok()) s = LoadDense(tensors, layer + "intermediate.dense", config_.inner, config_.hidden);
     if (s.ok()) s = LoadDense(tensors, layer + "output.dense", config_.hidden, config_.inner);
     norms.push_back(layer + "attention.output.LayerNorm");
@@ -84,7 +89,8 @@ Status Reference::Load(const std::string& model_dir) {
 
 Values Reference::Apply(const std::string& name, const Values& x) const {
   const Dense& dense = dense_.at(name);
-  size_t outputs = dense.bias.size(), inputs = dense.weight.size() / outputs, rows = x.size() / inputs;
+  size_t outputs = dense.bias.size(), inputs = dense.weight.size() / outputs,
+         rows = x.size() / inputs;
   Values y(rows * outputs);
   for (size_t r = 0; r < rows; ++r) {
     for (size_t n = 0; n < outputs; ++n) {
@@ -135,7 +141,8 @@ void Reference::Attend(int layer, Values* x) const {
       for (double& weight : weights) total += weight = std::exp(weight - largest);
       for (size_t d = 0; d < size; ++d) {
         double sum = 0;
-        for (size_t j = 0; j < tokens; ++j) sum += weights[j] / total * v[j * hidden + head * size + d];
+        for (size_t j = 0; j < tokens; ++j)
+          sum += weights[j] / total * v[j * hidden + head * size + d];
         context[i * hidden + head * size + d] = static_cast<float>(sum);
       }
     }
@@ -180,7 +187,8 @@ std::vector<float> Reference::Logits(const std::vector<int32_t>& ids) const {
 
 }  // namespace
 
-Status ReferenceLogits(const std::string& model_dir, const std::vector<std::vector<int32_t>>& windows,
+Status ReferenceLogits(const std::string& model_dir,
+                       const std::vector<std::vector<int32_t>>& windows,
                        std::vector<std::vector<float>>* logits_per_head) {
   Reference reference;
   if (Status s = reference.Load(model_dir); !s.ok()) return s;

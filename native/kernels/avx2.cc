@@ -53,7 +53,8 @@ struct Isa {
   }
   static void StoreBytes(uint8_t* p, Float v) {
     __m256i words = _mm256_cvtps_epi32(v);
-    __m128i shorts = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    __m128i shorts =
+        _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(shorts, shorts));
   }
   static Float LoadBytes(const int8_t* p) {

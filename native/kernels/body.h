@@ -44,8 +44,8 @@ inline F Gelu(F x) {
   p = Isa::MulAdd(p, t, Isa::Set(1.421413741f));
   p = Isa::MulAdd(p, t, Isa::Set(-0.284496736f));
   p = Isa::MulAdd(p, t, Isa::Set(0.254829592f));
-  F half_tail =
-      Isa::Mul(Isa::Mul(Isa::Mul(p, t), Isa::Set(0.5f)), Exp(Isa::Sub(Isa::Set(0.0f), Isa::Mul(z, z))));
+  F half_tail = Isa::Mul(Isa::Mul(Isa::Mul(p, t), Isa::Set(0.5f)),
+                         Exp(Isa::Sub(Isa::Set(0.0f), Isa::Mul(z, z))));
   // Phi(-|x|) is half_tail: x * Phi(x) = max(x, 0) - |x| * half_tail.
   F magnitude = Isa::Max(x, Isa::Sub(Isa::Set(0.0f), x));
   return Isa::Sub(Isa::Max(x, Isa::Set(0.0f)), Isa::Mul(magnitude, half_tail));
@@ -256,13 +256,15 @@ inline void NormaliseRow(float* x, const Norm& norm, int size, const Activations
 void Embed(const int8_t* word, float scale, const float* position, const Norm& norm, int size,
            float* x, const Activations& q, int row) {
   for (int i = 0; i < size; i += kLanes) {
-    Isa::Store(x + i, Isa::MulAdd(Isa::LoadBytes(word + i), Isa::Set(scale), Isa::Load(position + i)));
+    Isa::Store(x + i,
+               Isa::MulAdd(Isa::LoadBytes(word + i), Isa::Set(scale), Isa::Load(position + i)));
   }
   NormaliseRow(x, norm, size, q, row);
 }
 
 void AddNorm(float* x, const float* y, const Norm& norm, int size, const Activations& q, int row) {
-  for (int i = 0; i < size; i += kLanes) Isa::Store(x + i, Isa::Add(Isa::Load(x + i), Isa::Load(y + i)));
+  for (int i = 0; i < size; i += kLanes)
+    Isa::Store(x + i, Isa::Add(Isa::Load(x + i), Isa::Load(y + i)));
   NormaliseRow(x, norm, size, q, row);
 }
 
@@ -375,7 +377,8 @@ void Attention(const float* q, size_t q_stride, const float* k, const float* v, 
       const float* query = q + static_cast<size_t>(row) * q_stride + offset;
       float* to = out + static_cast<size_t>(row) * out_stride + offset;
       auto rows = [&](auto count) {
-        SoftMaxRows<count.value>(query, q_stride, keys, head_size, tokens, padded, weights, inverses);
+        SoftMaxRows<count.value>(query, q_stride, keys, head_size, tokens, padded, weights,
+                                 inverses);
         WeightedValues<count.value>(weights, padded, inverses, v + offset, kv_stride, tokens,
                                     head_size, to, out_stride);
         row += count.value;

@@ -24,18 +24,18 @@ constexpr int kDepthMax = 65536;
 
 // A quantised matrix of activations, row after row.
 struct Activations {
-  uint8_t* values;   // [rows][stride]
-  size_t stride;     // bytes from row to row
-  float* scales;     // [rows]
-  int32_t* zeros;    // [rows]
+  uint8_t* values;  // [rows][stride]
+  size_t stride;    // bytes from row to row
+  float* scales;    // [rows]
+  int32_t* zeros;   // [rows]
 };
 
 // A packed linear layer, N outputs (a multiple of 64) of K inputs (of 4).
 struct Linear {
-  const int8_t* weights;    // packed panels
-  const float* scales;      // [N], one an output channel
-  const int32_t* sums;      // [N], sum of the channel's weights: takes the zero point out
-  const float* bias;        // [N]
+  const int8_t* weights;  // packed panels
+  const float* scales;    // [N], one an output channel
+  const int32_t* sums;    // [N], sum of the channel's weights: takes the zero point out
+  const float* bias;      // [N]
   int inputs;
   int outputs;
 };
@@ -60,8 +60,8 @@ struct Kernels {
                  int first_panel, int panels, bool gelu, float* c, size_t c_stride);
 
   // Word (int8 times scale) plus position, normalised into x and quantised as row `row` of q.
-  void (*embed)(const int8_t* word, float scale, const float* position, const Norm& norm,
-                int size, float* x, const Activations& q, int row);
+  void (*embed)(const int8_t* word, float scale, const float* position, const Norm& norm, int size,
+                float* x, const Activations& q, int row);
 
   // x = norm(x + y), quantised as row `row` of q.
   void (*add_norm)(float* x, const float* y, const Norm& norm, int size, const Activations& q,
@@ -74,8 +74,8 @@ struct Kernels {
   // q, k, v point at the first token's part and have the given strides in floats; out rows are
   // `heads` * `head_size` long. scratch holds attention_scratch(tokens, head_size) floats.
   void (*attention)(const float* q, size_t q_stride, const float* k, const float* v,
-                    size_t kv_stride, int queries, int tokens, int heads, int head_size,
-                    float* out, size_t out_stride, float* scratch);
+                    size_t kv_stride, int queries, int tokens, int heads, int head_size, float* out,
+                    size_t out_stride, float* scratch);
 
   float (*dot)(const float* a, const float* b, int size);
 };

@@ -53,7 +53,8 @@ Status CharacterMap::Load(std::string_view encoded) {
   uint32_t size;
   if (bytes.size() < 4) return damaged("expected at least 4 bytes");
   std::memcpy(&size, bytes.data(), 4);  // little-endian, as all our targets are
-  if (size % 4 != 0 || size < 4 || size > bytes.size() - 4) return damaged("the array does not fit");
+  if (size % 4 != 0 || size < 4 || size > bytes.size() - 4)
+    return damaged("the array does not fit");
   units_.resize(size / 4);
   std::memcpy(units_.data(), bytes.data() + 4, size);
   replacements_ = bytes.substr(4 + size);

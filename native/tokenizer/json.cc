@@ -74,7 +74,8 @@ bool JsonReader::Next(char close, const char* what) {
     return false;
   }
   if (!first_.back()) {
-    if (at_ >= text_.size() || text_[at_] != ',') return Fail(std::string("',' or '") + close + "'");
+    if (at_ >= text_.size() || text_[at_] != ',')
+      return Fail(std::string("',' or '") + close + "'");
     ++at_;
     SkipSpace();
   }
@@ -195,7 +196,8 @@ bool JsonReader::ReadNumber(double* value) {
     if (!digits()) return Fail("a number");
   }
   auto [stop, error] = std::from_chars(text_.data() + at_, text_.data() + end, *value);
-  if (error != std::errc() || stop != text_.data() + end) return Fail("a number that a double can hold");
+  if (error != std::errc() || stop != text_.data() + end)
+    return Fail("a number that a double can hold");
   at_ = end;
   return true;
 }

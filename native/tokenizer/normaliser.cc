@@ -3,8 +3,9 @@
 namespace ghostai {
 
 const LowerCase* FindLowerCase(uint32_t point) {
-  return std::lower_bound(kLowerCase, kLowerCase + kLowerCaseCount, point,
-                          [](const LowerCase& entry, uint32_t wanted) { return entry.from < wanted; });
+  return std::lower_bound(
+      kLowerCase, kLowerCase + kLowerCaseCount, point,
+      [](const LowerCase& entry, uint32_t wanted) { return entry.from < wanted; });
 }
 
 Status Normaliser::Load(std::string_view character_map_base64) {

@@ -121,7 +121,8 @@ size_t Normaliser::Cluster(std::string_view text, size_t at, Sink&& sink) const 
       ahead.Take(next_class, next);
       char bytes[4];
       uint32_t next_size = EncodeUtf8(next, bytes);
-      if (whole + next_size <= kWholeClusterBytesMax) std::copy(bytes, bytes + next_size, encoded + whole);
+      if (whole + next_size <= kWholeClusterBytesMax)
+        std::copy(bytes, bytes + next_size, encoded + whole);
       whole += next_size;
       cluster_end += next_length;
     }

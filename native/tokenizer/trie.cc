@@ -28,7 +28,8 @@ void Trie::Build(const std::vector<std::pair<std::string_view, int32_t>>& keys) 
     while (at < range.last) {
       auto byte = static_cast<unsigned char>(keys[at].first[range.depth]);
       size_t first = at;
-      while (at < range.last && static_cast<unsigned char>(keys[at].first[range.depth]) == byte) ++at;
+      while (at < range.last && static_cast<unsigned char>(keys[at].first[range.depth]) == byte)
+        ++at;
       children.push_back({byte, first, at});
     }
     // A node without children needs no base: with 0 its steps land on nodes whose check is not it.
@@ -53,7 +54,8 @@ void Trie::Build(const std::vector<std::pair<std::string_view, int32_t>>& keys) 
     nodes_[static_cast<size_t>(range.node)].base = static_cast<int32_t>(base);
     for (const Child& child : children) {
       nodes_[base + child.byte].check = range.node;
-      todo.push_back({static_cast<int32_t>(base + child.byte), range.depth + 1, child.first, child.last});
+      todo.push_back(
+          {static_cast<int32_t>(base + child.byte), range.depth + 1, child.first, child.last});
     }
   }
   size_t used = nodes_.size();

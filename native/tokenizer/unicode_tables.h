@@ -15,7 +15,7 @@ enum UnicodeClass : uint8_t {
   kLinker = 16,          // a virama: joins two consonants
   kConjunctExtend = 32,  // may stand between consonant and linker
   kHasLower = 64,
-  kStandsAlone = 128,    // a control: nothing joins it
+  kStandsAlone = 128,  // a control: nothing joins it
 };
 
 struct LowerCase {
@@ -29,6 +29,8 @@ extern const uint8_t kUnicodeClass[][256];
 extern const LowerCase kLowerCase[];
 extern const size_t kLowerCaseCount;
 
-inline uint8_t ClassOf(uint32_t point) { return kUnicodeClass[kUnicodePage[point >> 8]][point & 255]; }
+inline uint8_t ClassOf(uint32_t point) {
+  return kUnicodeClass[kUnicodePage[point >> 8]][point & 255];
+}
 
 }  // namespace ghostai

@@ -53,9 +53,9 @@ constexpr size_t kCachedWords = 4096;
 class UnigramScratch final : public Tokenizer::Scratch {
  public:
   UnigramScratch() : cache(kCachedWords) {}
-  std::string word;              // normalised, with its mark
-  std::vector<Span> spans;       // one a byte of `word`: where it came from
-  std::vector<PathNode> path;    // best way to each byte of `word`
+  std::string word;            // normalised, with its mark
+  std::vector<Span> spans;     // one a byte of `word`: where it came from
+  std::vector<PathNode> path;  // best way to each byte of `word`
   std::vector<Token> reversed;
   std::vector<std::pair<uint32_t, Span>> pending;  // white space that may be the end
   std::vector<CachedWord> cache;
@@ -65,7 +65,9 @@ class Unigram final : public Tokenizer {
  public:
   Status Parse(std::string_view json);
 
-  std::unique_ptr<Scratch> NewScratch() const override { return std::make_unique<UnigramScratch>(); }
+  std::unique_ptr<Scratch> NewScratch() const override {
+    return std::make_unique<UnigramScratch>();
+  }
   bool Encode(std::string_view text, size_t tokens_max, Scratch* scratch,
               std::vector<Token>* tokens) const override;
   int32_t bos_id() const override { return bos_id_; }
@@ -87,7 +89,8 @@ class Unigram final : public Tokenizer {
   double unknown_score_ = 0;
   int32_t unknown_id_ = -1, bos_id_ = -1, eos_id_ = -1;
   std::string bos_piece_, eos_piece_;
-  std::vector<std::pair<std::string, double>> special_ids_;  // what the template inserts, as the file says
+  std::vector<std::pair<std::string, double>>
+      special_ids_;  // what the template inserts, as the file says
 };
 
 Status Unsupported(const std::string& message) {
@@ -212,7 +215,8 @@ Status Unigram::ParsePostProcessor(JsonReader* reader) {
             if (name == "id") {
               reader->ReadString(&value);
               if (inner != "SpecialToken" && value != "A") {
-                return Unsupported("expected the template's text to be A but got " + value.substr(0, 40));
+                return Unsupported("expected the template's text to be A but got " +
+                                   value.substr(0, 40));
               }
               single.push_back(inner == "SpecialToken" ? value : "$");
             } else {
@@ -232,7 +236,8 @@ Status Unigram::ParsePostProcessor(JsonReader* reader) {
           }
           double id = 0;
           reader->EnterArray();
-          while (reader->NextElement() && reader->ReadNumber(&id)) special_ids_.emplace_back(inner, id);
+          while (reader->NextElement() && reader->ReadNumber(&id))
+            special_ids_.emplace_back(inner, id);
         }
       }
     } else {
@@ -242,7 +247,8 @@ Status Unigram::ParsePostProcessor(JsonReader* reader) {
   if (reader->failed()) return Damaged(reader->error());
   if (type != "TemplateProcessing" || single.size() != 3 || single[0] == "$" || single[1] != "$" ||
       single[2] == "$") {
-    return Unsupported("expected TemplateProcessing of a token, the text and a token but got " + type);
+    return Unsupported("expected TemplateProcessing of a token, the text and a token but got " +
+                       type);
   }
   bos_piece_ = single[0];
   eos_piece_ = single[2];
@@ -271,7 +277,8 @@ Status Unigram::ParseModel(JsonReader* reader) {
       while (reader->NextElement()) {
         reader->EnterArray();
         bool complete = reader->NextElement() && reader->ReadString(&piece) &&
-                        reader->NextElement() && reader->ReadNumber(&score) && !reader->NextElement();
+                        reader->NextElement() && reader->ReadNumber(&score) &&
+                        !reader->NextElement();
         if (!complete || reader->failed()) return Damaged("expected [piece, score] in vocab");
         pieces_text += piece;
         offsets.push_back(pieces_text.size());
@@ -310,7 +317,8 @@ Status Unigram::ParseModel(JsonReader* reader) {
     }
     sorted[i] = {prefix, piece, static_cast<int32_t>(i)};
   }
-  if (bos_id_ < 0 || eos_id_ < 0) return Unsupported("expected the template's tokens among the pieces");
+  if (bos_id_ < 0 || eos_id_ < 0)
+    return Unsupported("expected the template's tokens among the pieces");
   for (const auto& [piece, id] : special_ids_) {
     if ((piece == bos_piece_ && id != bos_id_) || (piece == eos_piece_ && id != eos_id_)) {
       return Unsupported("expected the template's id of " + piece + " to be its piece's");
@@ -340,7 +348,8 @@ Status Unigram::Parse(std::string_view json) {
     while (reader.NextKey(&key)) {
       Status status;
       if ((key == "model" && model) || (key == "normalizer" && normalizer) ||
-          (key == "pre_tokenizer" && pre_tokenizer) || (key == "post_processor" && post_processor)) {
+          (key == "pre_tokenizer" && pre_tokenizer) ||
+          (key == "post_processor" && post_processor)) {
         return Unsupported("expected one " + key + " but got two");
       }
       if (key == "model" && model_pass) {
@@ -436,7 +445,8 @@ void Unigram::EndWord(UnigramScratch* scratch, std::vector<Token>* tokens) const
       size_t start = 0;
       for (size_t i = 0; i < cached.count; ++i) {
         size_t end = cached.ends[i];
-        tokens->push_back({cached.ids[i], scratch->spans[start].begin, scratch->spans[end - 1].end});
+        tokens->push_back(
+            {cached.ids[i], scratch->spans[start].begin, scratch->spans[end - 1].end});
         start = end;
       }
     } else {
@@ -557,7 +567,8 @@ Status Tokenizer::Load(const std::string& path, std::unique_ptr<Tokenizer>* out)
   std::string content(static_cast<size_t>(size), '\0');
   file.seekg(0);
   file.read(content.data(), size);
-  if (file.gcount() != size) return Damaged("expected to read " + std::to_string(size) + " bytes of " + path);
+  if (file.gcount() != size)
+    return Damaged("expected to read " + std::to_string(size) + " bytes of " + path);
   auto tokenizer = std::make_unique<Unigram>();
   Status status = tokenizer->Parse(content);
   if (status.ok()) *out = std::move(tokenizer);

@@ -29,8 +29,8 @@ inline uint32_t DecodeUtf8(std::string_view text, size_t at, uint32_t* length) {
     return point;
   }
   if (first >= 0xF0 && first <= 0xF4 && follows(1) && follows(2) && follows(3)) {
-    uint32_t point = (first & 0x07) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 |
-                     (byte(3) & 0x3Fu);
+    uint32_t point =
+        (first & 0x07) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 | (byte(3) & 0x3Fu);
     if (point < 0x10000 || point > 0x10FFFF) return kReplacement;
     *length = 4;
     return point;

@@ -44,8 +44,9 @@ void Time(const ghostai::Encoder& encoder, uint32_t tokens, double seconds) {
     times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - from).count());
   }
   std::sort(times.begin(), times.end());
-  std::printf("{\"kernels\":\"%s\",\"tokens\":%u,\"passes\":%zu,\"ms_min\":%.5f,\"ms_median\":%.5f}\n",
-              encoder.kernels(), tokens, times.size(), times.front(), times[times.size() / 2]);
+  std::printf(
+      "{\"kernels\":\"%s\",\"tokens\":%u,\"passes\":%zu,\"ms_min\":%.5f,\"ms_median\":%.5f}\n",
+      encoder.kernels(), tokens, times.size(), times.front(), times[times.size() / 2]);
   std::fflush(stdout);
 }
 
@@ -104,7 +105,8 @@ int main(int argc, char** argv) {
       return Fail("expected an array of ids");
     }
     for (int32_t id : window) {
-      if (id < 0 || id >= static_cast<int32_t>(encoder->vocabulary_size())) return Fail("no such id");
+      if (id < 0 || id >= static_cast<int32_t>(encoder->vocabulary_size()))
+        return Fail("no such id");
     }
     float logit;
     if (reference) {

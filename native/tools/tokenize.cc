@@ -1,4 +1,5 @@
-// ghostai-tokenize TOKENIZER_JSON [--check | --bench PASSES] < JSON lines {"text": ..., "ids": [...]}
+// ghostai-tokenize TOKENIZER_JSON [--check | --bench PASSES] < JSON lines {"text": ..., "ids":
+// [...]}
 //
 // Prints each text's ids, special tokens included, as one JSON array a line;
 // --check compares them with `ids` and ends with 1 where any differs;
@@ -56,7 +57,8 @@ int main(int argc, char** argv) {
   auto started = std::chrono::steady_clock::now();
   ghostai::Status status = ghostai::Tokenizer::Load(argv[1], &tokenizer);
   auto milliseconds = [](auto from) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - from).count();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - from)
+        .count();
   };
   double load_ms = milliseconds(started);
   if (!status.ok()) {
@@ -87,7 +89,8 @@ int main(int argc, char** argv) {
     ids.push_back(tokenizer->eos_id());
     if (check) {
       if (ids == line.ids) continue;
-      if (++different <= 10) std::fprintf(stderr, "line %zu differs: %s\n", count, json.substr(0, 300).c_str());
+      if (++different <= 10)
+        std::fprintf(stderr, "line %zu differs: %s\n", count, json.substr(0, 300).c_str());
       continue;
     }
     std::string out = "[";

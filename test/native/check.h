@@ -46,23 +46,23 @@ inline int RunAll() {
 
 }  // namespace ghostai::test
 
-#define TEST(name)                                                               \
-  static void test_##name();                                                     \
+#define TEST(name)                                                              \
+  static void test_##name();                                                    \
   static ::ghostai::test::Registration registration_##name(#name, test_##name); \
   static void test_##name()
-#define CHECK(condition) \
-  do {                   \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
     if (!(condition)) ::ghostai::test::Fail(__FILE__, __LINE__, "expected " #condition); \
   } while (0)
-#define CHECK_EQ(actual, expected)                                             \
-  do {                                                                         \
-    auto&& check_actual = (actual);                                            \
-    auto&& check_expected = (expected);                                        \
-    if (!(check_actual == check_expected)) {                                   \
-      std::ostringstream text;                                                 \
+#define CHECK_EQ(actual, expected)                                                       \
+  do {                                                                                   \
+    auto&& check_actual = (actual);                                                      \
+    auto&& check_expected = (expected);                                                  \
+    if (!(check_actual == check_expected)) {                                             \
+      std::ostringstream text;                                                           \
       text << #actual << ": expected " << check_expected << " but got " << check_actual; \
-      ::ghostai::test::Fail(__FILE__, __LINE__, text.str());                   \
-    }                                                                          \
+      ::ghostai::test::Fail(__FILE__, __LINE__, text.str());                             \
+    }                                                                                    \
   } while (0)
 #define CHECK_MAIN() \
   int main() { return ::ghostai::test::RunAll(); }

@@ -31,7 +31,8 @@ std::vector<std::vector<int32_t>> RandomWindows(size_t count, uint32_t tokens_ma
   std::vector<std::vector<int32_t>> windows(count);
   for (auto& window : windows) {
     window.resize(1 + random() % tokens_max);
-    for (int32_t& id : window) id = static_cast<int32_t>(random() % static_cast<unsigned>(vocabulary));
+    for (int32_t& id : window)
+      id = static_cast<int32_t>(random() % static_cast<unsigned>(vocabulary));
   }
   return windows;
 }
@@ -58,7 +59,8 @@ TEST(int8_follows_fp32_on_a_random_model) {
       Window window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
       float logit, exits[2];
       encoder->Score(&window, 1, scratch.get(), &logit, exits);
-      // Random weights amplify rounding: logits spread by 2.5 here, and eight bits cost some tenths.
+      // Random weights amplify rounding: logits spread by 2.5 here, and eight bits cost some
+      // tenths.
       CHECK(std::fabs(logit - exact[i][2]) < 0.6f);
       CHECK(std::fabs(exits[0] - exact[i][0]) < 0.6f);
       CHECK(std::fabs(exits[1] - exact[i][1]) < 0.6f);
@@ -74,7 +76,9 @@ TEST(a_window_scores_the_same_bit_for_bit_alone_and_in_any_batch) {
     CHECK(Encoder::Load(SmallFolder(), name, &encoder).ok());
     auto scratch = encoder->NewScratch(200);
     std::vector<float> alone(windows.size());
-    auto view = [&](size_t i) { return Window{windows[i].data(), static_cast<uint32_t>(windows[i].size())}; };
+    auto view = [&](size_t i) {
+      return Window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
+    };
     for (size_t i = 0; i < windows.size(); ++i) {
       Window window = view(i);
       encoder->Score(&window, 1, scratch.get(), &alone[i], nullptr);
@@ -141,12 +145,15 @@ TEST(a_changed_byte_in_every_section_is_found) {
   for (size_t s = 0; s < sections; ++s) {
     CHECK(flipped(table[s].offset + random() % table[s].bytes) == StatusCode::kModelDamaged);
   }
-  // The header and the table; bytes 32-39 record the source weights' checksum, which loading does not compare.
+  // The header and the table; bytes 32-39 record the source weights' checksum, which loading does
+  // not compare.
   for (size_t at = 0; at < sizeof(PackedHeader) + sections * sizeof(PackedSection); ++at) {
     if (at >= 32 && at < 40) continue;
-    if (flipped(at) != StatusCode::kModelDamaged) Fail(__FILE__, __LINE__, "byte " + std::to_string(at));
+    if (flipped(at) != StatusCode::kModelDamaged)
+      Fail(__FILE__, __LINE__, "byte " + std::to_string(at));
   }
-  for (size_t size : {size_t{1}, size_t{20}, sizeof(PackedHeader) + 10, good.size() / 2, good.size() - 1}) {
+  for (size_t size :
+       {size_t{1}, size_t{20}, sizeof(PackedHeader) + 10, good.size() / 2, good.size() - 1}) {
     WriteAll(folder + "/model.int8", good.substr(0, size));
     CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
   }
@@ -176,7 +183,8 @@ TEST(hostile_safetensors_are_refused) {
   CHECK(packs(good) == StatusCode::kOk);
   CHECK(packs("") == StatusCode::kModelDamaged);
   CHECK(packs("1234567") == StatusCode::kModelDamaged);
-  CHECK(packs(std::string("\xff\xff\xff\xff\xff\xff\xff\xff", 8) + good.substr(8)) == StatusCode::kModelDamaged);
+  CHECK(packs(std::string("\xff\xff\xff\xff\xff\xff\xff\xff", 8) + good.substr(8)) ==
+        StatusCode::kModelDamaged);
   CHECK(packs(good.substr(0, good.size() - 1)) == StatusCode::kModelDamaged);
   auto replaced = [&](const std::string& from, const std::string& to) {
     std::string bad = good;
@@ -190,7 +198,8 @@ TEST(hostile_safetensors_are_refused) {
   CHECK(packs(replaced("[0,12800]", "[12800,0]")) == StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[0,12796]")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[0,12800]", "[-8,1280]")) == StatusCode::kModelDamaged);
-  CHECK(packs(replaced("\"bert.embeddings.word_", "\"bert.embeddings.wort_")) == StatusCode::kModelUnsupported);
+  CHECK(packs(replaced("\"bert.embeddings.word_", "\"bert.embeddings.wort_")) ==
+        StatusCode::kModelUnsupported);
   std::string infinite = good;
   std::memcpy(&infinite[infinite.size() - 4], "\x00\x00\x80\x7f", 4);
   CHECK(packs(infinite) == StatusCode::kModelUnsupported);
@@ -250,7 +259,8 @@ TEST(the_shipped_model_agrees_with_pytorch) {
         if (key == "ids") {
           double id;
           reader.EnterArray();
-          while (reader.NextElement() && reader.ReadNumber(&id)) ids.push_back(static_cast<int32_t>(id));
+          while (reader.NextElement() && reader.ReadNumber(&id))
+            ids.push_back(static_cast<int32_t>(id));
         } else if (key == "logit_fp32") {
           reader.ReadNumber(&value);
         } else {
@@ -266,7 +276,8 @@ TEST(the_shipped_model_agrees_with_pytorch) {
   std::vector<std::vector<float>> exact;
   CHECK(ReferenceLogits(folder, windows, &exact).ok());
   for (size_t i = 0; i < windows.size(); ++i) {
-    CHECK(std::fabs(Probability(static_cast<double>(exact[i].back())) - Probability(expected[i])) < 1e-3);
+    CHECK(std::fabs(Probability(static_cast<double>(exact[i].back())) - Probability(expected[i])) <
+          1e-3);
   }
   for (const std::string& name : AvailableKernels()) {
     std::unique_ptr<Encoder> encoder;
@@ -284,8 +295,10 @@ TEST(the_shipped_model_agrees_with_pytorch) {
       largest = std::max(largest, moved);
       far += moved > 0.05;
     }
-    std::printf("       %s: int8 moves %zu of %zu texts by more than 0.05 in probability, none by more than %.3f\n",
-                name.c_str(), far, windows.size(), largest);
+    std::printf(
+        "       %s: int8 moves %zu of %zu texts by more than 0.05 in probability, none by more "
+        "than %.3f\n",
+        name.c_str(), far, windows.size(), largest);
     CHECK(far * 10 <= windows.size());
   }
 }

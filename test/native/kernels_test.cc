@@ -1,11 +1,12 @@
 // Every kernel of this CPU against scalar: integers equal, floats within bounds.
+#include "kernels/kernels.h"
+
 #include <cmath>
 #include <cstring>
 #include <random>
 
 #include "check.h"
 #include "ghostai.h"
-#include "kernels/kernels.h"
 
 using namespace ghostai;
 
@@ -47,7 +48,8 @@ struct OwnedActivations {
   std::vector<int32_t> zeros;
   Activations view;
   OwnedActivations(int rows, int width)
-      : values(static_cast<size_t>(rows * width)), scales(static_cast<size_t>(rows)),
+      : values(static_cast<size_t>(rows * width)),
+        scales(static_cast<size_t>(rows)),
         zeros(static_cast<size_t>(rows)),
         view{values.data(), static_cast<size_t>(width), scales.data(), zeros.data()} {}
 };
@@ -76,11 +78,14 @@ TEST(product_equals_a_plain_sum) {
   std::vector<uint8_t> a(static_cast<size_t>(rows * inputs));
   for (uint8_t& value : a) value = static_cast<uint8_t>(random());
   std::vector<int32_t> c(static_cast<size_t>(rows) * 64);
-  Scalar().product(a.data(), static_cast<size_t>(inputs), weights.data(), inputs, rows, 1, c.data(), 64);
+  Scalar().product(a.data(), static_cast<size_t>(inputs), weights.data(), inputs, rows, 1, c.data(),
+                   64);
   for (int m = 0; m < rows; ++m) {
     for (int n = 0; n < 64; ++n) {
       int32_t sum = 0;
-      for (int k = 0; k < inputs; ++k) sum += a[static_cast<size_t>(m * inputs + k)] * weights[static_cast<size_t>(k / 4 * 256 + n * 4 + k % 4)];
+      for (int k = 0; k < inputs; ++k)
+        sum += a[static_cast<size_t>(m * inputs + k)] *
+               weights[static_cast<size_t>(k / 4 * 256 + n * 4 + k % 4)];
       CHECK_EQ(c[static_cast<size_t>(m * 64 + n)], sum);
     }
   }
@@ -100,8 +105,10 @@ TEST(product_of_every_kernel_equals_scalar) {
       for (uint8_t& value : a) value = extreme ? 255 : static_cast<uint8_t>(random());
       size_t c_stride = static_cast<size_t>(panels) * 64 + 5;
       std::vector<int32_t> expected(static_cast<size_t>(rows) * c_stride, 7), actual = expected;
-      Scalar().product(a.data(), stride, weights.data(), inputs, rows, panels, expected.data(), c_stride);
-      kernels->product(a.data(), stride, weights.data(), inputs, rows, panels, actual.data(), c_stride);
+      Scalar().product(a.data(), stride, weights.data(), inputs, rows, panels, expected.data(),
+                       c_stride);
+      kernels->product(a.data(), stride, weights.data(), inputs, rows, panels, actual.data(),
+                       c_stride);
       CHECK(expected == actual);
     }
   }
@@ -158,7 +165,8 @@ TEST(linear_layers_stay_close_to_scalar_and_do_not_depend_on_the_batch) {
   Linear layer{weights.data(), scales.data(), sums.data(), bias.data(), kInputs, kPanels * 64};
   OwnedActivations a(kRows, kInputs);
   std::vector<float> x = RandomFloats(kRows * kInputs, 1.0f, &random);
-  for (int row = 0; row < kRows; ++row) Scalar().quantise(x.data() + row * kInputs, kInputs, a.view, row);
+  for (int row = 0; row < kRows; ++row)
+    Scalar().quantise(x.data() + row * kInputs, kInputs, a.view, row);
   for (bool gelu : {false, true}) {
     std::vector<float> expected(kRows * kPanels * 64), actual = expected, alone(kPanels * 64);
     Scalar().linear(a.view, 0, kRows, layer, 0, kPanels, gelu, expected.data(), kPanels * 64);
@@ -196,17 +204,20 @@ TEST(gelu_is_x_times_phi) {
 
 TEST(norms_stay_close_to_scalar) {
   std::mt19937 random(6);
-  std::vector<float> gamma = RandomFloats(384, 1.0f, &random), beta = RandomFloats(384, 1.0f, &random);
+  std::vector<float> gamma = RandomFloats(384, 1.0f, &random),
+                     beta = RandomFloats(384, 1.0f, &random);
   Norm norm{gamma.data(), beta.data(), 1e-12f};
   for (const Kernels* kernels : Others()) {
     for (int round = 0; round < 20; ++round) {
-      std::vector<float> x = RandomFloats(384, 1.0f, &random), y = RandomFloats(384, 1.0f, &random), z = x;
+      std::vector<float> x = RandomFloats(384, 1.0f, &random), y = RandomFloats(384, 1.0f, &random),
+                         z = x;
       OwnedActivations expected(1, 384), actual(1, 384);
       Scalar().add_norm(x.data(), y.data(), norm, 384, expected.view, 0);
       kernels->add_norm(z.data(), y.data(), norm, 384, actual.view, 0);
       CHECK(LargestDifference(x, z) < 2e-5);
       int steps = 0;  // a value at the edge between two steps may fall on the other side
-      for (size_t i = 0; i < 384; ++i) steps = std::max(steps, std::abs(expected.values[i] - actual.values[i]));
+      for (size_t i = 0; i < 384; ++i)
+        steps = std::max(steps, std::abs(expected.values[i] - actual.values[i]));
       CHECK(steps <= 1);
     }
   }
@@ -218,7 +229,8 @@ TEST(attention_stays_close_to_a_plain_softmax) {
   for (int tokens : {1, 2, 7, 16, 17, 31, 64, 128}) {
     // Large scores that are all negative: padding must not win.
     for (float shift : {0.0f, 40.0f}) {
-      std::vector<float> qkv = RandomFloats(static_cast<size_t>(tokens) * kWidth * 3, 1.0f, &random);
+      std::vector<float> qkv =
+          RandomFloats(static_cast<size_t>(tokens) * kWidth * 3, 1.0f, &random);
       for (int i = 0; i < tokens; ++i) {
         for (int d = 0; d < kWidth; ++d) {
           qkv[static_cast<size_t>(i * 3 * kWidth + d)] += shift;
@@ -231,7 +243,8 @@ TEST(attention_stays_close_to_a_plain_softmax) {
           std::vector<double> weights(static_cast<size_t>(tokens));
           double top = -1e300, total = 0;
           auto at = [&](int row, int part, int d) {
-            return static_cast<double>(qkv[static_cast<size_t>(row * 3 * kWidth + part * kWidth + h * kSize + d)]);
+            return static_cast<double>(
+                qkv[static_cast<size_t>(row * 3 * kWidth + part * kWidth + h * kSize + d)]);
           };
           for (int j = 0; j < tokens; ++j) {
             double score = 0;
@@ -242,7 +255,8 @@ TEST(attention_stays_close_to_a_plain_softmax) {
           for (double& w : weights) total += w = std::exp(w - top);
           for (int d = 0; d < kSize; ++d) {
             double sum = 0;
-            for (int j = 0; j < tokens; ++j) sum += weights[static_cast<size_t>(j)] / total * at(j, 2, d);
+            for (int j = 0; j < tokens; ++j)
+              sum += weights[static_cast<size_t>(j)] / total * at(j, 2, d);
             exact[static_cast<size_t>(i * kWidth + h * kSize + d)] = sum;
           }
         }
@@ -250,11 +264,13 @@ TEST(attention_stays_close_to_a_plain_softmax) {
       for (const std::string& name : AvailableKernels()) {
         std::vector<float> scratch(AttentionScratch(static_cast<size_t>(tokens), kSize));
         std::vector<float> out(static_cast<size_t>(tokens) * kWidth);
-        FindKernels(name.c_str())->attention(qkv.data(), 3 * kWidth, qkv.data() + kWidth,
-                                             qkv.data() + 2 * kWidth, 3 * kWidth, tokens, tokens, kHeads,
-                                             kSize, out.data(), kWidth, scratch.data());
+        FindKernels(name.c_str())
+            ->attention(qkv.data(), 3 * kWidth, qkv.data() + kWidth, qkv.data() + 2 * kWidth,
+                        3 * kWidth, tokens, tokens, kHeads, kSize, out.data(), kWidth,
+                        scratch.data());
         double largest = 0;
-        for (size_t i = 0; i < out.size(); ++i) largest = std::max(largest, std::fabs(exact[i] - static_cast<double>(out[i])));
+        for (size_t i = 0; i < out.size(); ++i)
+          largest = std::max(largest, std::fabs(exact[i] - static_cast<double>(out[i])));
         // The dot product of shifted rows is near 50,000, so its float error is what counts there.
         CHECK(largest < (shift == 0.0f ? 1e-5 : 0.05));
       }
@@ -269,7 +285,8 @@ TEST(kernels_are_found_by_name_alone) {
   std::vector<std::string> available = AvailableKernels();
   CHECK_EQ(available.back(), std::string("scalar"));
   CHECK(BuiltKernels().size() >= AvailableKernels().size());
-  for (const std::string& name : AvailableKernels()) std::printf("       kernels here: %s\n", name.c_str());
+  for (const std::string& name : AvailableKernels())
+    std::printf("       kernels here: %s\n", name.c_str());
 }
 
 CHECK_MAIN()

@@ -56,7 +56,8 @@ inline void WriteSmallModel(const std::string& folder, unsigned seed = 1) {
       data.append(reinterpret_cast<const char*>(&value), 4);
     }
     header += (header.empty() ? "{\"" : ",\"") + name + R"(":{"dtype":"F32","shape":[)" + dims +
-              "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(data.size()) + "]}";
+              "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(data.size()) +
+              "]}";
   };
   auto dense = [&](const std::string& name, size_t outputs, size_t inputs) {
     add(name + ".weight", {outputs, inputs}, 0);
@@ -72,7 +73,8 @@ inline void WriteSmallModel(const std::string& folder, unsigned seed = 1) {
   norm("bert.embeddings.LayerNorm");
   for (int i = 0; i < 3; ++i) {
     std::string layer = "bert.encoder.layer." + std::to_string(i) + ".";
-    for (const char* part : {"query", "key", "value"}) dense(layer + "attention.self." + part, 64, 64);
+    for (const char* part : {"query", "key", "value"})
+      dense(layer + "attention.self." + part, 64, 64);
     dense(layer + "attention.output.dense", 64, 64);
     norm(layer + "attention.output.LayerNorm");
     dense(layer + "intermediate.dense", 128, 64);

@@ -21,12 +21,14 @@ const char* kNormalizer =
     R"({"type":"Strip","strip_left":true,"strip_right":true}]})";
 
 std::string Json(const std::string& vocab) {
-  return std::string(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":)") +
+  return std::string(
+             R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":)") +
          kNormalizer +
          R"(,"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true},)"
          R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},)"
          R"({"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],"special_tokens":{}},)"
-         R"("model":{"type":"Unigram","unk_id":3,"byte_fallback":false,"vocab":)" + vocab + "}}";
+         R"("model":{"type":"Unigram","unk_id":3,"byte_fallback":false,"vocab":)" +
+         vocab + "}}";
 }
 
 const char* kVocab =
@@ -67,7 +69,8 @@ void Refused(const std::string& json, StatusCode code, const std::string& part) 
   std::unique_ptr<Tokenizer> tokenizer;
   Status status = Load(json, &tokenizer);
   CHECK(status.code == code);
-  if (status.message.find(part) == std::string::npos) Fail(__FILE__, __LINE__, status.message + " lacks " + part);
+  if (status.message.find(part) == std::string::npos)
+    Fail(__FILE__, __LINE__, status.message + " lacks " + part);
 }
 
 std::string Replaced(const std::string& from, const std::string& to) {
@@ -104,14 +107,18 @@ TEST(repeated_words_give_what_they_gave_first) {
 
 TEST(spans_are_in_order_in_bounds_and_on_characters) {
   std::mt19937 random(2);
-  const char* pieces[] = {"hello", " ", "é", "日本", "\xF0\x9F\x98\x80", "x", "\xCC\x81", "\n", "▁", "ab"};
+  const char* pieces[] = {"hello", " ",        "é",  "日本", "\xF0\x9F\x98\x80",
+                          "x",     "\xCC\x81", "\n", "▁",    "ab"};
   for (int round = 0; round < 500; ++round) {
     std::string text;
     for (size_t i = 0; i < random() % 20; ++i) text += pieces[random() % 10];
     uint32_t begin = 0, end = 0;
     for (const Token& token : Encode(text)) {
-      CHECK(token.begin >= begin && token.end >= end && token.begin <= token.end && token.end <= text.size());
-      auto starts_character = [&](uint32_t at) { return at == text.size() || (text[at] & 0xC0) != 0x80; };
+      CHECK(token.begin >= begin && token.end >= end && token.begin <= token.end &&
+            token.end <= text.size());
+      auto starts_character = [&](uint32_t at) {
+        return at == text.size() || (text[at] & 0xC0) != 0x80;
+      };
       CHECK(starts_character(token.begin) && starts_character(token.end));
       begin = token.begin;
       end = token.end;
@@ -136,7 +143,8 @@ TEST(encoding_stops_at_the_budget_and_says_so) {
 }
 
 TEST(bytes_that_are_not_utf8_stand_for_the_replacement_character) {
-  for (const char* bytes : {"\xFF", "\xC3", "\xE2\x96", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xC0\x80", "a\x80"}) {
+  for (const char* bytes :
+       {"\xFF", "\xC3", "\xE2\x96", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xC0\x80", "a\x80"}) {
     std::string text = std::string("hello ") + bytes + " hello";
     std::vector<Token> tokens = Encode(text);
     CHECK_EQ(tokens.front().id, 5);
@@ -156,19 +164,26 @@ TEST(other_tokenizers_are_refused_by_name) {
   Refused(Replaced("\"Lowercase\"", "\"NFC\""), StatusCode::kModelUnsupported, "NFC");
   Refused(Replaced("\"always\"", "\"first\""), StatusCode::kModelUnsupported, "first");
   Refused(Replaced("\" {2,}\"", "\" +\""), StatusCode::kModelUnsupported, "pattern");
-  Refused(Replaced("\"byte_fallback\":false", "\"byte_fallback\":true"), StatusCode::kModelUnsupported, "byte_fallback");
-  Refused(Replaced("\"added_tokens\":[]", "\"added_tokens\":[{}]"), StatusCode::kModelUnsupported, "added_tokens");
-  Refused(Replaced("\"truncation\":null", "\"truncation\":{}"), StatusCode::kModelUnsupported, "truncation");
+  Refused(Replaced("\"byte_fallback\":false", "\"byte_fallback\":true"),
+          StatusCode::kModelUnsupported, "byte_fallback");
+  Refused(Replaced("\"added_tokens\":[]", "\"added_tokens\":[{}]"), StatusCode::kModelUnsupported,
+          "added_tokens");
+  Refused(Replaced("\"truncation\":null", "\"truncation\":{}"), StatusCode::kModelUnsupported,
+          "truncation");
   Refused(Replaced("\"unk_id\":3", "\"unk_id\":99"), StatusCode::kModelUnsupported, "unk_id");
   Refused(Replaced("\"unk_id\":3,", ""), StatusCode::kModelUnsupported, "unk_id");
-  Refused(Replaced("\"normalizer\"", "\"normaliser\""), StatusCode::kModelUnsupported, "normalizer");
-  Refused(Json(R"([["<s>",0],["</s>",0],["",0],["<unk>",0]])"), StatusCode::kModelUnsupported, "empty");
-  Refused(Json(R"([["<s>",0],["</s>",0],["a",0],["a",0]])"), StatusCode::kModelUnsupported, "distinct");
+  Refused(Replaced("\"normalizer\"", "\"normaliser\""), StatusCode::kModelUnsupported,
+          "normalizer");
+  Refused(Json(R"([["<s>",0],["</s>",0],["",0],["<unk>",0]])"), StatusCode::kModelUnsupported,
+          "empty");
+  Refused(Json(R"([["<s>",0],["</s>",0],["a",0],["a",0]])"), StatusCode::kModelUnsupported,
+          "distinct");
   Refused(Json("[]"), StatusCode::kModelUnsupported, "pieces");
   Refused(Replaced("\"padding\":null", "\"padding\":{}"), StatusCode::kModelUnsupported, "padding");
   Refused(Replaced("\"unk_id\":3", "\"unk_id\":3.5"), StatusCode::kModelUnsupported, "unk_id");
   Refused(Replaced("{\"id\":\"A\"", "{\"id\":\"B\""), StatusCode::kModelUnsupported, "template");
-  Refused(Replaced("\"special_tokens\":{}", "\"special_tokens\":{\"<s>\":{\"ids\":[7]}}"), StatusCode::kModelUnsupported, "<s>");
+  Refused(Replaced("\"special_tokens\":{}", "\"special_tokens\":{\"<s>\":{\"ids\":[7]}}"),
+          StatusCode::kModelUnsupported, "<s>");
 }
 
 TEST(damaged_files_are_refused) {
@@ -180,7 +195,8 @@ TEST(damaged_files_are_refused) {
   Refused(Json(R"([["a","b"]])"), StatusCode::kModelDamaged, "vocab");
   std::string whole = Json(kVocab);
   std::unique_ptr<Tokenizer> tokenizer;
-  for (size_t size = 0; size < whole.size(); ++size) CHECK(!Load(whole.substr(0, size), &tokenizer).ok());
+  for (size_t size = 0; size < whole.size(); ++size)
+    CHECK(!Load(whole.substr(0, size), &tokenizer).ok());
   std::mt19937 random(4);
   for (int round = 0; round < 2000; ++round) {  // any change: an answer, never a crash
     std::string bad = whole;
@@ -194,10 +210,13 @@ TEST(parts_given_twice_are_refused) {
   whole.pop_back();
   const std::string again = R"(,"model":{"type":"Unigram","unk_id":3)";
   Refused(whole + again + "}}", StatusCode::kModelUnsupported, "two");
-  Refused(whole + again + R"(,"vocab":[["<s>",0],["</s>",0]]}})", StatusCode::kModelUnsupported, "two");
-  Refused(Replaced("\"normalizer\"", "\"normalizer\":" + std::string(kNormalizer) + ",\"normalizer\""),
-          StatusCode::kModelUnsupported, "two");
-  Refused(Replaced("\"vocab\":", "\"vocab\":[[\"a\",0]],\"vocab\":"), StatusCode::kModelUnsupported, "distinct");
+  Refused(whole + again + R"(,"vocab":[["<s>",0],["</s>",0]]}})", StatusCode::kModelUnsupported,
+          "two");
+  Refused(
+      Replaced("\"normalizer\"", "\"normalizer\":" + std::string(kNormalizer) + ",\"normalizer\""),
+      StatusCode::kModelUnsupported, "two");
+  Refused(Replaced("\"vocab\":", "\"vocab\":[[\"a\",0]],\"vocab\":"), StatusCode::kModelUnsupported,
+          "distinct");
 }
 
 TEST(what_is_no_file_is_refused) {
@@ -212,8 +231,13 @@ TEST(json_is_read_strictly) {
     JsonReader reader(text);
     return reader.Skip() && reader.AtEnd();
   };
-  for (const char* good : {"{}", "[]", " [1, -2.5e3, \"a\\u00e9\\ud83d\\ude00\\n\", true, false, null, {\"a\":{}}] "}) CHECK(reads(good));
-  for (const char* bad : {"", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"\n\"", "tru", "01x", "01", "-", "-01", "1.", ".5", "1e", "1e+", "+1", "1e999", "--1", "[1 2]", "{} {}"}) {
+  for (const char* good :
+       {"{}", "[]", " [1, -2.5e3, \"a\\u00e9\\ud83d\\ude00\\n\", true, false, null, {\"a\":{}}] "})
+    CHECK(reads(good));
+  for (const char* bad :
+       {"",       "{",   "[1,]", "{\"a\"}", "{\"a\":1,}", "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"",
+        "\"\n\"", "tru", "01x",  "01",      "-",          "-01",     "1.",          ".5",
+        "1e",     "1e+", "+1",   "1e999",   "--1",        "[1 2]",   "{} {}"}) {
     CHECK(!reads(bad));
   }
   for (const char* good : {"0", "-0", "0.5", "-10.25E-3", "1e+2"}) CHECK(reads(good));
@@ -228,7 +252,8 @@ TEST(the_trie_finds_its_keys_and_no_others) {
   std::vector<std::string> keys;
   for (int i = 0; i < 5000; ++i) {
     std::string key;
-    for (size_t k = 0; k < 1 + random() % 6; ++k) key += static_cast<char>(random() % 7 == 0 ? random() : 'a' + random() % 4);
+    for (size_t k = 0; k < 1 + random() % 6; ++k)
+      key += static_cast<char>(random() % 7 == 0 ? random() : 'a' + random() % 4);
     keys.push_back(key);
   }
   std::sort(keys.begin(), keys.end());
@@ -259,7 +284,8 @@ TEST(utf16_becomes_utf8_and_is_counted) {
   CHECK_EQ(Utf16Length(out), 5u);
   std::u16string lone = {u'a', 0xD800, u'b', 0xDC00};
   Utf16ToUtf8(lone, &out);
-  CHECK_EQ(out, std::string("a\xEF\xBF\xBD" "b\xEF\xBF\xBD"));
+  CHECK_EQ(out, std::string("a\xEF\xBF\xBD"
+                            "b\xEF\xBF\xBD"));
 }
 
 CHECK_MAIN()
