@@ -17,6 +17,7 @@
 
 #include "ghostai.h"
 #include "system/affinity.h"
+#include "system/service.h"
 
 namespace {
 
@@ -479,6 +480,26 @@ Napi::Value KernelNames(const Napi::CallbackInfo& info) {
   return result;
 }
 
+std::string StringArgument(const Napi::CallbackInfo& info, const char* name) {
+  Napi::Value value = info[size_t{0}];
+  if (!value.IsString()) throw Unexpected("a string", name, value);
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Napi::Value Notify(const Napi::CallbackInfo& info) {
+  bool sent = false;
+  Status status = ghostai::Notify(StringArgument(info, "state"), &sent);
+  if (!status.ok()) throw MakeError(info.Env(), status);
+  return Napi::Boolean::New(info.Env(), sent);
+}
+
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  bool taken = false;
+  Status status = ghostai::LockFile(StringArgument(info, "path"), &taken);
+  if (!status.ok()) throw MakeError(info.Env(), status);
+  return Napi::Boolean::New(info.Env(), taken);
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("open", Napi::Function::New(env, Open, "open"));
   exports.Set("score", Napi::Function::New(env, Score, "score"));
@@ -488,6 +509,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   system.Set("allowedCores", Napi::Function::New(env, AllowedCores, "allowedCores"));
   system.Set("pinThread", Napi::Function::New(env, PinThread, "pinThread"));
   system.Set("kernels", Napi::Function::New(env, KernelNames, "kernels"));
+  system.Set("notify", Napi::Function::New(env, Notify, "notify"));
+  system.Set("lockFile", Napi::Function::New(env, LockFile, "lockFile"));
   exports.Set("system", system);
   return exports;
 }

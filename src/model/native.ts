@@ -77,6 +77,10 @@ export interface Native {
     pinThread(core: number): void;
     /** Kernel names that this CPU can run, best first, and all that were built. */
     kernels(): { available: string[]; built: string[] };
+    /** Tells the service manager of NOTIFY_SOCKET; false where there is none. */
+    notify(state: string): boolean;
+    /** Takes the file's lock until this process ends; false where another has it. */
+    lockFile(path: string): boolean;
   };
 }
 

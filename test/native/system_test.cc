@@ -1,13 +1,20 @@
 // Cores and threads, against what the kernel says of them in /proc.
 #include <sched.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
 #include "check.h"
 #include "model_folder.h"
 #include "system/affinity.h"
+#include "system/service.h"
 
 using namespace ghostai;
 
@@ -72,3 +79,52 @@ TEST(threads_carry_their_names) {
 }
 
 CHECK_MAIN()
+
+TEST(a_state_reaches_the_manager_that_is_named_and_nobody_else) {
+  bool sent = true;
+  unsetenv("NOTIFY_SOCKET");
+  CHECK(Notify("READY=1", &sent).ok() && !sent);
+  // An abstract socket, as a container's manager may use.
+  std::string name = "@ghostai-test-" + std::to_string(getpid());
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path, name.size());
+  address.sun_path[0] = '\0';
+  int manager = socket(AF_UNIX, SOCK_DGRAM, 0);
+  auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  CHECK_EQ(bind(manager, reinterpret_cast<sockaddr*>(&address), size), 0);
+  setenv("NOTIFY_SOCKET", name.c_str(), 1);
+  CHECK(Notify("READY=1\nSTATUS=well", &sent).ok() && sent);
+  char received[64];
+  ssize_t length = recv(manager, received, sizeof received, 0);
+  CHECK_EQ(std::string(received, static_cast<size_t>(length)), "READY=1\nSTATUS=well");
+  close(manager);
+  CHECK(!Notify("READY=1", &sent).ok() && !sent);
+  setenv("NOTIFY_SOCKET", "neither/path/nor/abstract", 1);
+  CHECK(Notify("READY=1", &sent).code == StatusCode::kInvalidArgument);
+  unsetenv("NOTIFY_SOCKET");
+}
+
+TEST(a_lock_is_one_process_s_until_it_ends) {
+  std::string path = "/tmp/ghostai-lock-" + std::to_string(getpid());
+  int ready[2], done[2];
+  CHECK_EQ(pipe(ready), 0);
+  CHECK_EQ(pipe(done), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    bool taken = false;
+    char answer = LockFile(path, &taken).ok() && taken ? 'y' : 'n';
+    if (write(ready[1], &answer, 1) != 1 || read(done[0], &answer, 1) != 1) _exit(1);
+    _exit(0);
+  }
+  char answer = 0;
+  CHECK_EQ(read(ready[0], &answer, 1), 1);
+  CHECK_EQ(answer, 'y');
+  bool taken = true;
+  CHECK(LockFile(path, &taken).ok() && !taken);
+  CHECK_EQ(write(done[1], "x", 1), 1);
+  waitpid(child, nullptr, 0);
+  CHECK(LockFile(path, &taken).ok() && taken);
+  CHECK(!LockFile("/nowhere/at/all", &taken).ok());
+  unlink(path.c_str());
+}
