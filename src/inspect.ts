@@ -5,18 +5,26 @@
 import { mapBounded } from "./bounded.ts";
 import type { Cache, Recalled } from "./cache/cache.ts";
 import { GhostError } from "./errors.ts";
-import type { Model, ModelScore } from "./model/model.ts";
+import type { Admission, Model, ModelScore } from "./model/model.ts";
 import { decide } from "./policy/policy.ts";
 import { scan } from "./scan/index.ts";
 import { type Reading, readings } from "./text/views.ts";
-import type { Finding, Prompt, ScannerName, Scores, Segment, Verdict } from "./types.ts";
+import type {
+  CacheLayer,
+  Finding,
+  Prompt,
+  ScannerName,
+  Scores,
+  Segment,
+  Verdict,
+} from "./types.ts";
 
 export type Stage = "normalise" | "recall" | "scan" | "queue" | "tokenize" | "model" | "decide";
 
 /** Told what happens on the way; must not throw. */
 export interface Observer {
   stage(name: Stage, seconds: number): void;
-  cache(layer: "l1", outcome: "hit" | "miss" | "joined"): void;
+  cache(layer: "l1" | "l3", outcome: "hit" | "miss" | "joined"): void;
   finding(scanner: ScannerName): void;
 }
 
@@ -30,8 +38,13 @@ export interface InspectorDependencies {
 }
 
 export interface Inspector {
-  /** Rejects with GhostError `busy`, `deadline_exceeded`, `shutting_down` or `internal_error`. */
-  inspect(prompt: Prompt): Promise<Verdict>;
+  /**
+   * Rejects with GhostError `busy`, `deadline_exceeded`, `shutting_down` or `internal_error`.
+   *
+   * @param deadlineAt by when the verdict is wanted, on the clock of `now`; Infinity for any time
+   * @param admission shared by all prompts of a batch; without one the prompt has its own
+   */
+  inspect(prompt: Prompt, deadlineAt: number, admission?: Admission): Promise<Verdict>;
 }
 
 /** A finding at or above this score answers for its segment without the model. */
@@ -48,8 +61,21 @@ interface Times {
   model: number;
 }
 
+interface Request {
+  readonly deadlineAt: number;
+  readonly admission: Admission;
+  readonly times: Times;
+}
+
 function unreadable(label: string, end: number, message: string): Finding {
   return { scanner: "model", label, score: 1, start: 0, end, message };
+}
+
+/** The layer that took longest to ask; `none` where anything was computed. */
+function slowestLayer(recalled: readonly Recalled<Scores>[]): CacheLayer {
+  const layers = recalled.map((entry) => entry.layer);
+  if (layers.includes("none")) return "none";
+  return layers.includes("l3") ? "l3" : "l1";
 }
 
 function modelFindings(segment: Segment, views: readonly Reading[], scored: ModelScore): Finding[] {
@@ -85,7 +111,8 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
     return result;
   }
 
-  async function scoreSegment(segment: Segment, times: Times): Promise<Scores> {
+  async function scoreSegment(segment: Segment, request: Request): Promise<Scores> {
+    const { deadlineAt, admission, times } = request;
     const views = timed("normalise", () => readings(segment.text));
     const found = timed("scan", () => scan({ ...segment, readings: views.readings }));
     if (views.budgetExceeded) {
@@ -94,7 +121,8 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
     }
     for (const finding of found) observer.finding(finding.scanner);
     if (found.some((finding) => finding.score >= sureScore)) return { findings: found };
-    const scored = await model.score(views.readings.map((reading) => reading.text));
+    const texts = views.readings.map((reading) => reading.text);
+    const scored = await model.score(texts, deadlineAt - now(), admission);
     times.queue = Math.max(times.queue, scored.queueMs);
     times.tokenize = Math.max(times.tokenize, scored.tokenizeMs);
     times.model = Math.max(times.model, scored.modelMs);
@@ -106,20 +134,25 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
     return { findings: [...found, ...byModel], modelScore: scored.score, modelLogit: scored.logit };
   }
 
-  async function recallOrScore(segment: Segment, times: Times): Promise<Recalled<Scores>> {
+  async function recallOrScore(segment: Segment, request: Request): Promise<Recalled<Scores>> {
     const key = timed("recall", () => keyOf(segment));
-    const recalled = await cache.recall(key, () => scoreSegment(segment, times));
-    observer.cache("l1", recalled.joined ? "joined" : recalled.layer === "l1" ? "hit" : "miss");
+    const recalled = await cache.recall(key, () => scoreSegment(segment, request));
+    const { layer, joined } = recalled;
+    observer.cache("l1", joined ? "joined" : layer === "l1" ? "hit" : "miss");
+    if (cache.hasDisk && !joined && layer !== "l1") {
+      observer.cache("l3", layer === "l3" ? "hit" : "miss");
+    }
     return recalled;
   }
 
   return {
-    async inspect(prompt) {
+    async inspect(prompt, deadlineAt, admission = { isAdmitted: false }) {
       if (prompt.segments.length === 0) throw new GhostError("empty_input");
       const started = now();
       const times: Times = { queue: 0, tokenize: 0, model: 0 };
+      const request = { deadlineAt, admission, times };
       const recalled = await mapBounded(prompt.segments, segmentsInFlightMax, (segment) =>
-        recallOrScore(segment, times),
+        recallOrScore(segment, request),
       );
       const decision = timed("decide", () =>
         decide(
@@ -130,7 +163,7 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
       return {
         ...decision,
         id: prompt.id,
-        cache: recalled.every((entry) => entry.layer === "l1") ? "l1" : "none",
+        cache: slowestLayer(recalled),
         model: model.identity,
         latency: { total: now() - started, ...times },
       };

@@ -37,15 +37,21 @@ function setUp({ score = 0.1, part = [0, 0, 1], truncated = false, fail }: Setup
   const inspector = createInspector({
     model,
     cache: new Cache(new MemoryCache({ entriesMax: 100, ttlMs: 60_000 })),
-    keyOf: keyMaker({ modelSha256: "m", signatures: "s", normaliser: "n" }),
+    keyOf: keyMaker(
+      { modelSha256: "m", signatures: "s", normaliser: "n", windowsMax: 8 },
+      Buffer.alloc(32),
+    ),
     observer,
     now: () => 0,
   });
   const inspect = (...texts: (string | Segment)[]) =>
-    inspector.inspect({
-      id: "id",
-      segments: texts.map((text) => (typeof text === "string" ? { text, origin: "user" } : text)),
-    });
+    inspector.inspect(
+      {
+        id: "id",
+        segments: texts.map((text) => (typeof text === "string" ? { text, origin: "user" } : text)),
+      },
+      Number.POSITIVE_INFINITY,
+    );
   return { inspect, asked, seen };
 }
 

@@ -16,6 +16,7 @@ const read = (file: string) => readFileSync(file, "utf8");
 /** Rooms from the bottom up: a file may import from lower floors, its own room, and rooms named beside it. */
 const floors: readonly (readonly string[])[] = [
   ["types", "errors", "bounded"],
+  ["client"],
   ["config"],
   ["text", "scan", "policy"],
   ["model", "store", "cache", "log", "metrics", "access"],
@@ -25,9 +26,11 @@ const floors: readonly (readonly string[])[] = [
   ["service", "main"],
   ["cli"],
 ];
-/** Neighbours on one floor that may be imported: a scanner reads readings, main wires services, errors name nothing. */
+/** Neighbours on one floor that may be imported: a scanner reads readings, the log and the cache keep in the store, main wires services, errors name nothing. */
 const neighbours: Readonly<Record<string, readonly string[]>> = {
   scan: ["text"],
+  cache: ["store"],
+  log: ["store"],
   main: ["service"],
 };
 /** Packages that one file alone may import. */
@@ -35,6 +38,7 @@ const soleImporters: Readonly<Record<string, string>> = {
   "uWebSockets.js": "src/http/server.ts",
   "prom-client": "src/metrics/metrics.ts",
   lmdb: "src/store/lmdb.ts",
+  msgpackr: "src/store/codec.ts",
   "lru-cache": "src/cache/memory.ts",
 };
 

@@ -11,8 +11,10 @@ export interface MemoryCacheOptions {
 
 export class MemoryCache {
   readonly #entries: LRUCache<string, Scores> | undefined;
+  readonly #ttlMs: number;
 
   constructor(options: MemoryCacheOptions) {
+    this.#ttlMs = options.ttlMs;
     this.#entries =
       options.entriesMax > 0 && options.ttlMs > 0
         ? new LRUCache({ max: options.entriesMax, ttl: options.ttlMs })
@@ -23,8 +25,13 @@ export class MemoryCache {
     return this.#entries?.get(key);
   }
 
-  set(key: string, scores: Scores): void {
-    this.#entries?.set(key, scores);
+  /** @param lifeMs where less is left of its life than an entry gets here */
+  set(key: string, scores: Scores, lifeMs = this.#ttlMs): void {
+    this.#entries?.set(key, scores, { ttl: Math.max(1, Math.min(lifeMs, this.#ttlMs)) });
+  }
+
+  clear(): void {
+    this.#entries?.clear();
   }
 
   get size(): number {

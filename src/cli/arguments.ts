@@ -19,6 +19,8 @@ export interface Arguments {
 export interface ArgumentKinds {
   readonly valued: readonly string[];
   readonly switches: readonly string[];
+  /** Valued flags that may stand alone, and then mean true. */
+  readonly booleans?: readonly string[];
 }
 
 /**
@@ -42,7 +44,9 @@ export function parseArguments(given: readonly string[], kinds: ArgumentKinds): 
       const equals = argument.indexOf("=");
       const flag = equals === -1 ? argument : argument.slice(0, equals);
       if (!kinds.valued.includes(flag)) throw new UsageError(`There is no flag ${flag}`);
-      const value = equals === -1 ? rest.shift() : argument.slice(equals + 1);
+      const isAlone = kinds.booleans?.includes(flag) && !/^(true|false)$/.test(rest[0] ?? "");
+      const next = () => (isAlone ? "true" : rest.shift());
+      const value = equals === -1 ? next() : argument.slice(equals + 1);
       if (value === undefined) throw new UsageError(`Expected a value after ${flag}`);
       values.set(flag, [...(values.get(flag) ?? []), value]);
     }

@@ -1,4 +1,5 @@
 /** `ghostai info`: what a daemon with these settings would run with. */
+import { randomBytes } from "node:crypto";
 import { describe, openService } from "../service/service.ts";
 import { parseArguments } from "./arguments.ts";
 import { refusePositionals, settingFlags, settingsFrom } from "./settings.ts";
@@ -14,7 +15,11 @@ export async function infoCommand(args: readonly string[]): Promise<number> {
   const given = parseArguments(args, { valued: settingFlags, switches: [] });
   refusePositionals(given);
   const settings = settingsFrom(given);
-  const service = await openService(settings, { stage() {}, cache() {}, finding() {} });
+  const service = await openService(
+    settings,
+    { stage() {}, cache() {}, finding() {} },
+    { secret: randomBytes(32) },
+  );
   process.stdout.write(`${JSON.stringify(describe(service, settings), null, 2)}\n`);
   await service.close();
   return 0;

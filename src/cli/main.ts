@@ -9,6 +9,12 @@ Usage: ghostai COMMAND [flags]
   serve     start the daemon: HTTP on a TCP port and a Unix socket
   scan      scan JSON lines, files or texts without a daemon
   info      print what the daemon would run with: model, kernels, cores, limits
+  logs      show what was asked and found, or verify the log
+  stats     show how the running daemon does
+  cache     make the running daemon forget kept scores
+  config    show, check or reload settings
+  key       make and remove API keys
+  doctor    check this machine and say what to do
   version   print the version
 
 \`ghostai COMMAND --help\` says more on each. Exit codes: 0 done, 1 failed, 2 wrong call.
@@ -36,6 +42,30 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   info: async () => {
     const { infoCommand, infoHelp } = await import("./info.ts");
     return { help: infoHelp, run: infoCommand };
+  },
+  logs: async () => {
+    const { logsCommand, logsHelp } = await import("./logs.ts");
+    return { help: logsHelp, run: logsCommand };
+  },
+  stats: async () => {
+    const { statsCommand, statsHelp } = await import("./admin.ts");
+    return { help: statsHelp, run: statsCommand };
+  },
+  cache: async () => {
+    const { cacheCommand, cacheHelp } = await import("./admin.ts");
+    return { help: cacheHelp, run: cacheCommand };
+  },
+  config: async () => {
+    const { configCommand, configHelp } = await import("./admin.ts");
+    return { help: configHelp, run: configCommand };
+  },
+  key: async () => {
+    const { keyCommand, keyHelp } = await import("./key.ts");
+    return { help: keyHelp, run: keyCommand };
+  },
+  doctor: async () => {
+    const { doctorCommand, doctorHelp } = await import("./doctor.ts");
+    return { help: doctorHelp, run: doctorCommand };
   },
   version: async () => {
     const { versionCommand, versionHelp } = await import("./version.ts");
@@ -69,7 +99,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 /** Whatever no one caught: one line, as for any other failure, and the state is not trusted any more. */
-function giveUp(error: unknown): never {
+function giveUp(error: unknown): void {
+  // The store's library rejects a promise of its own, which nobody can catch, where a commit fails;
+  // whoever wrote got the failure already.
+  if (error instanceof Error && "commitError" in error) return;
   const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
   process.stderr.write(`ghostai: unexpected failure: ${reason}\n`);
   process.exit(1);

@@ -1,4 +1,5 @@
 /** `ghostai scan`: JSON lines in, JSON lines out in order, without a daemon. */
+import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mapBounded } from "../bounded.ts";
 import type { Settings } from "../config/schema.ts";
@@ -89,7 +90,7 @@ export async function answer(
   try {
     const request: ScanRequest = toScanRequest(input.body(), String(number), settings);
     const verdicts = await mapBounded(request.prompts, partsInFlightMax, (prompt) =>
-      inspector.inspect(prompt),
+      inspector.inspect(prompt, Number.POSITIVE_INFINITY),
     );
     const bodies = verdicts.map(verdictBody);
     return { failed: false, value: request.isBatch ? { results: bodies } : (bodies[0] as object) };
@@ -117,7 +118,8 @@ function scanSettings(given: Arguments): Settings {
     ...settings,
     // Nobody else uses this model: waiting is never refused.
     "model.queueMax": Math.max(settings["model.queueMax"], queueMaxMin),
-    "model.deadlineMs": deadlineMs,
+    queueWaitMsMax: deadlineMs,
+    deadlineMs,
     ...(given.switches.has("--no-cache") ? { "cache.entriesMax": 0 } : {}),
   };
 }
@@ -129,7 +131,7 @@ export async function scanCommand(args: readonly string[]): Promise<number> {
     switches: ["--table", "--no-cache"],
   });
   const settings = scanSettings(given);
-  const service = await openService(settings, silent);
+  const service = await openService(settings, silent, { secret: randomBytes(32) });
   const isTable = given.switches.has("--table");
   let count = 0;
   let failed = false;

@@ -2,12 +2,13 @@
 import { settingsHelp } from "../config/reference.ts";
 import { startDaemon } from "../main.ts";
 import { parseArguments } from "./arguments.ts";
-import { refusePositionals, settingFlags, settingsFrom } from "./settings.ts";
+import { booleanFlags, refusePositionals, settingFlags, settingsFrom } from "./settings.ts";
 
 export const serveHelp = `Usage: ghostai serve [flags]
 
 Starts the daemon on a TCP port and a Unix socket. SIGTERM or SIGINT ends it: what was accepted is
-answered first, for at most ten seconds.
+answered first, for at most ten seconds. SIGHUP reads the settings again: one that is wrong is refused,
+and the old settings stay.
 
   --config FILE  settings in YAML; a flag wins over GHOSTAI_... in the environment, that over the file
 ${settingsHelp()}
@@ -32,15 +33,23 @@ function stopSignal(): Promise<void> {
 
 /** @returns the exit code, once the daemon has stopped */
 export async function serveCommand(args: readonly string[]): Promise<number> {
-  const given = parseArguments(args, { valued: settingFlags, switches: [] });
+  const given = parseArguments(args, {
+    valued: settingFlags,
+    switches: [],
+    booleans: booleanFlags,
+  });
   refusePositionals(given);
   const settings = settingsFrom(given);
   const stop = stopSignal();
+  // Whatever the daemon writes is its user's alone.
+  process.umask(0o077);
   const daemon = await startDaemon(
     settings,
+    () => settingsFrom(given),
     (line) => process.stdout.write(`${line}\n`),
     (line) => process.stderr.write(`ghostai: ${line}\n`),
   );
+  process.on("SIGHUP", () => daemon.reload());
   await stop;
   await daemon.stop();
   return 0;

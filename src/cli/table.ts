@@ -32,7 +32,7 @@ export function tableHead(): string {
 }
 
 /** Control characters of an id must not reach a terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{C}/gu, "?");
 }
 

@@ -12,6 +12,7 @@ export interface BodySource {
   keepOpen(): void;
 }
 
+/** Read anew for each body. */
 export interface BodyLimits {
   readonly bytesMax: number;
   readonly timeoutMs: number;

@@ -5,6 +5,18 @@ import type { Reply } from "./reply.ts";
 export interface Exchange extends BodySource {
   readonly contentType: string;
   readonly contentEncoding: string;
+  /** Values of authorization and of x-api-key. */
+  readonly credentials: { readonly authorization: string; readonly apiKey: string };
+  /** Value of x-forwarded-for; whether to believe it is another question. */
+  readonly forwardedFor: string;
+  /** Value of x-timeout-ms. */
+  readonly timeoutMs: string;
+  /** What follows the question mark of the URL. */
+  readonly query: string;
+  /** Address of the connection; empty where it came over a Unix socket. */
+  readonly peerAddress: string;
+  /** What a PROXY protocol header says of the client; empty without one. */
+  readonly proxiedAddress: string;
   /** Taken over from the client or made; goes back as `x-request-id`. */
   readonly requestId: string;
   /** Whether the client went away: there is nobody to answer. */
@@ -15,4 +27,4 @@ export interface Exchange extends BodySource {
 export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
 
 /** Handlers of one path by method. HEAD is answered by GET's without its body. */
-export type Route = Readonly<Partial<Record<"GET" | "POST", Handler>>>;
+export type Route = Readonly<Partial<Record<"GET" | "POST" | "DELETE", Handler>>>;

@@ -33,12 +33,14 @@ export function errorBody(error: GhostError): { error: { code: ErrorCode; messag
 export function errorReply(error: GhostError): Reply {
   const { status } = errors[error.code];
   const headers: Record<string, string> =
-    status === 503 ? { "retry-after": String(retryAfterSeconds) } : {};
+    status === 503 || status === 429 ? { "retry-after": String(retryAfterSeconds) } : {};
+  if (status === 401) headers["www-authenticate"] = 'Bearer realm="ghostai"';
   const closes = error.code === "body_timeout";
   return { ...jsonReply(status, errorBody(error)), headers, closes };
 }
 
-function findingBody(finding: LocatedFinding) {
+/** @returns a finding in the names of the wire */
+export function findingBody(finding: LocatedFinding) {
   const { messageIndex, partIndex } = finding;
   return {
     scanner: finding.scanner,

@@ -4,19 +4,22 @@ import {
   App,
   type HttpRequest,
   type HttpResponse,
+  SSLApp,
   type TemplatedApp,
   type us_listen_socket,
   us_listen_socket_close,
   us_socket_local_port,
 } from "uWebSockets.js";
 import { randomUUID } from "node:crypto";
-import { statSync } from "node:fs";
+import { chmodSync, chownSync, statSync } from "node:fs";
 import { STATUS_CODES } from "node:http";
+import { addressText } from "../access/proxies.ts";
 import { GhostError } from "../errors.ts";
 import { Aborted } from "./body.ts";
 import type { Exchange, Handler, Route } from "./exchange.ts";
 import { asGhostError, errorReply, type Reply } from "./reply.ts";
 import {
+  checkCertificate,
   clearSocketPath,
   ListenError,
   removeSocket,
@@ -35,6 +38,32 @@ type ListenTcp = (
   done: (socket: us_listen_socket | false) => void,
 ) => TemplatedApp;
 
+/** Certificate chain and private key, paths of PEM files. */
+export interface Certificate {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** Mode and owner of a socket file. */
+export interface SocketAccess {
+  readonly mode: number;
+  /** Absent: the process's own. */
+  readonly groupId?: number | undefined;
+}
+
+/** A plain listener that hands its connections to another app of this thread. */
+type Acceptor = TemplatedApp & {
+  addChildAppDescriptor(descriptor: unknown): void;
+  removeChildAppDescriptor(descriptor: unknown): void;
+};
+type Receiver = TemplatedApp & { getDescriptor(): unknown };
+
+/** Told of connections; `opened` says whether a new one may stay. */
+export interface ConnectionGuard {
+  opened(address: string): boolean;
+  closed(): void;
+}
+
 /** Told of every error that is answered, with what caused it. */
 export type ErrorListener = (error: GhostError, cause: unknown) => void;
 
@@ -43,6 +72,12 @@ class UwsExchange implements Exchange {
   readonly contentType: string;
   readonly contentEncoding: string;
   readonly contentLength: string;
+  readonly credentials: { readonly authorization: string; readonly apiKey: string };
+  readonly forwardedFor: string;
+  readonly timeoutMs: string;
+  readonly query: string;
+  readonly peerAddress: string;
+  readonly proxiedAddress: string;
   readonly requestId: string;
   isGone = false;
   readonly #response: HttpResponse;
@@ -55,6 +90,15 @@ class UwsExchange implements Exchange {
     this.contentType = request.getHeader("content-type");
     this.contentEncoding = request.getHeader("content-encoding");
     this.contentLength = request.getHeader("content-length");
+    this.credentials = {
+      authorization: request.getHeader("authorization"),
+      apiKey: request.getHeader("x-api-key"),
+    };
+    this.forwardedFor = request.getHeader("x-forwarded-for");
+    this.timeoutMs = request.getHeader("x-timeout-ms");
+    this.query = request.getQuery() ?? "";
+    this.peerAddress = addressText(new Uint8Array(response.getRemoteAddress()));
+    this.proxiedAddress = addressText(new Uint8Array(response.getProxiedRemoteAddress()));
     const given = request.getHeader("x-request-id");
     this.requestId = requestIdPattern.test(given) ? given : randomUUID();
     response.onAborted(() => {
@@ -96,6 +140,19 @@ class UwsExchange implements Exchange {
   }
 }
 
+/** @throws ListenError */
+function giveAccess(path: string, { mode, groupId }: SocketAccess): void {
+  try {
+    if (groupId !== undefined) chownSync(path, -1, groupId);
+    chmodSync(path, mode);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? "an error";
+    throw new ListenError(
+      `Expected to give the socket ${path} its group and mode but got ${reason}`,
+    );
+  }
+}
+
 /** Serves routes on what it is told to listen on. */
 export class HttpServer {
   readonly #app: TemplatedApp;
@@ -106,14 +163,38 @@ export class HttpServer {
   readonly #cleanUps: (() => void)[] = [];
   /** Request ids by which a listener is verified, and whether they arrived. */
   readonly #tokens = new Map<string, boolean>();
+  readonly #guard: ConnectionGuard | undefined;
+  #acceptor: Acceptor | undefined;
+  #secure: Receiver | undefined;
+  /** Apps whose certificate was replaced: they serve their connections to the end. */
+  readonly #retired: TemplatedApp[] = [];
   #inFlight = 0;
   #isStopping = false;
   #whenIdle: (() => void) | undefined;
 
-  constructor(routes: ReadonlyMap<string, Route>, onError: ErrorListener) {
+  constructor(routes: ReadonlyMap<string, Route>, onError: ErrorListener, guard?: ConnectionGuard) {
     this.#routes = routes;
     this.#onError = onError;
-    this.#app = App().any("/*", (response, request) => this.#handle(response, request));
+    this.#guard = guard;
+    this.#app = this.#serve(App());
+  }
+
+  #serve<T extends TemplatedApp>(app: T): T {
+    app.any("/*", (response, request) => this.#handle(response, request));
+    const guard = this.#guard;
+    if (guard === undefined) return app;
+    const onConnection = (response: HttpResponse, count: number) => {
+      if (count < 0) return guard.closed();
+      const address = addressText(new Uint8Array(response.getRemoteAddress()));
+      if (!guard.opened(address)) response.close();
+    };
+    app.filter((response, count) => onConnection(response, Number(count)));
+    return app;
+  }
+
+  #secured({ certFile, keyFile }: Certificate): Receiver {
+    checkCertificate(certFile, keyFile);
+    return this.#serve(SSLApp({ cert_file_name: certFile, key_file_name: keyFile }) as Receiver);
   }
 
   /** Requests accepted and not answered. */
@@ -122,8 +203,9 @@ export class HttpServer {
   }
 
   /** @returns the port; @throws ListenError where it is taken */
-  async listenTcp(host: string, port: number): Promise<number> {
-    const listen = this.#app.listen.bind(this.#app) as unknown as ListenTcp;
+  async listenTcp(host: string, port: number, certificate?: Certificate): Promise<number> {
+    const app = certificate === undefined ? this.#app : this.#accept(certificate);
+    const listen = app.listen.bind(app) as unknown as ListenTcp;
     let socket: us_listen_socket | false = false;
     listen(host, port, exclusivePort, (opened) => {
       socket = opened;
@@ -131,23 +213,51 @@ export class HttpServer {
     if (socket === false) throw new ListenError(await tcpRefusal(host, port));
     this.#listening.push(socket);
     const bound = us_socket_local_port(socket);
-    await this.#verify({ host, port: bound });
+    await this.#verify({ host, port: bound, isSecure: certificate !== undefined });
     return bound;
   }
 
+  /** TLS connections are accepted by one app and served by another, so that the other can be replaced. */
+  #accept(certificate: Certificate): Acceptor {
+    const secure = this.#secured(certificate);
+    const acceptor = App() as Acceptor;
+    acceptor.addChildAppDescriptor(secure.getDescriptor());
+    this.#secure = secure;
+    this.#acceptor = acceptor;
+    return acceptor;
+  }
+
+  /** New connections get this certificate; those that are open keep theirs. @throws ListenError and nothing changes */
+  replaceCertificate(certificate: Certificate): void {
+    const [acceptor, old] = [this.#acceptor, this.#secure];
+    if (acceptor === undefined || old === undefined) return;
+    const secure = this.#secured(certificate);
+    acceptor.addChildAppDescriptor(secure.getDescriptor());
+    acceptor.removeChildAppDescriptor(old.getDescriptor());
+    this.#secure = secure;
+    this.#retired.push(old);
+  }
+
   /** Listens on a socket file, replacing a stale one. @throws ListenError */
-  async listenUnix(path: string): Promise<void> {
+  async listenUnix(path: string, access: SocketAccess = { mode: 0o600 }): Promise<void> {
     await clearSocketPath(path);
     let socket: us_listen_socket | false = false;
-    this.#app.listen_unix((opened) => {
-      socket = opened;
-    }, path);
+    // From its first moment the file is nobody else's.
+    const mask = process.umask(0o177);
+    try {
+      this.#app.listen_unix((opened) => {
+        socket = opened;
+      }, path);
+    } finally {
+      process.umask(mask);
+    }
     const file = statSync(path, { throwIfNoEntry: false });
     if (!socket || file === undefined) {
       throw new ListenError(`Expected a writable folder for the socket ${path}`);
     }
     this.#listening.push(socket);
     this.#cleanUps.push(() => removeSocket(path, file.ino));
+    giveAccess(path, access);
     await this.#verify({ path });
   }
 
@@ -183,6 +293,7 @@ export class HttpServer {
   /** Closes every connection. */
   close(): void {
     this.stopAccepting();
+    for (const app of [this.#acceptor, this.#secure, ...this.#retired]) app?.close();
     this.#app.close();
   }
 

@@ -1,7 +1,8 @@
 /** What must hold before and after the server listens: nobody else is there, and it is us who answer. */
-import { lstatSync, mkdirSync, statSync, unlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { connect, createServer, type NetConnectOpts, type Socket } from "node:net";
 import { dirname } from "node:path";
+import { connect as connectSecurely, createSecureContext } from "node:tls";
 
 /** The daemon cannot listen; the message is one line. */
 export class ListenError extends Error {
@@ -28,9 +29,13 @@ function attempt(
   target: NetConnectOpts,
   onTimeout: string | undefined,
   converse: (socket: Socket, finish: (reason?: string) => void) => void,
+  isSecure = false,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(target);
+    // Only whether it is us who answer is asked, so whose name the certificate has is not.
+    const socket = isSecure
+      ? connectSecurely({ ...target, rejectUnauthorized: false })
+      : connect(target);
     socket.setTimeout(answerWaitMs);
     const finish = (reason?: string) => {
       socket.destroy();
@@ -109,12 +114,36 @@ function reachable(host: string): string {
 }
 
 /** Sends one request that carries `token` as its id; @returns the error's code, or nothing once anything came back. */
-function ask(target: NetConnectOpts, token: string): Promise<string | undefined> {
-  return attempt(target, "ETIMEDOUT", (socket, finish) => {
+function ask(
+  target: NetConnectOpts,
+  token: string,
+  isSecure: boolean,
+): Promise<string | undefined> {
+  const converse = (socket: Socket, finish: (reason?: string) => void) => {
     socket.once("data", () => finish());
     socket.once("close", () => finish("closed"));
     socket.write(`GET /healthz HTTP/1.1\r\nhost: ghostai\r\nx-request-id: ${token}\r\n\r\n`);
-  });
+  };
+  return attempt(target, "ETIMEDOUT", converse, isSecure);
+}
+
+/** @throws ListenError with the reason where the files are no certificate and its key */
+export function checkCertificate(certFile: string, keyFile: string): void {
+  const read = (what: string, file: string) => {
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw new ListenError(`Expected a ${what} at ${file} but got ${reasonOf(error)}`);
+    }
+  };
+  const [cert, key] = [read("certificate", certFile), read("private key", keyFile)];
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new ListenError(
+      `Expected a certificate in ${certFile} and its key in ${keyFile} but got: ${(error as Error).message}`,
+    );
+  }
 }
 
 /**
@@ -124,13 +153,15 @@ function ask(target: NetConnectOpts, token: string): Promise<string | undefined>
  * @throws ListenError
  */
 export async function verifyListener(
-  target: { readonly path: string } | { readonly host: string; readonly port: number },
+  target:
+    | { readonly path: string }
+    | { readonly host: string; readonly port: number; readonly isSecure: boolean },
   token: string,
   arrived: () => boolean,
 ): Promise<void> {
   const isSocket = "path" in target;
   const options = isSocket ? target : { host: reachable(target.host), port: target.port };
-  const reason = await ask(options, token);
+  const reason = await ask(options, token, !isSocket && target.isSecure);
   const name = isSocket ? target.path : `${target.host} port ${target.port}`;
   if (reason !== undefined) {
     throw new ListenError(`Expected an answer from our listener on ${name} but got ${reason}`);

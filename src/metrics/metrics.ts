@@ -2,11 +2,23 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type ErrorCode, errors } from "../errors.ts";
 import type { Action, ScannerName } from "../types.ts";
+import { Window } from "./window.ts";
 
 const actions: readonly Action[] = ["allow", "flag", "block"];
 const scanners: readonly ScannerName[] = ["model", "signature", "unicode"];
 const stages = ["normalise", "recall", "scan", "queue", "tokenize", "model", "decide"] as const;
 const outcomes = ["hit", "miss", "joined"] as const;
+const layers = ["l1", "l3"] as const;
+const logOutcomes = ["written", "dropped", "removed"] as const;
+const reloadOutcomes = ["done", "refused"] as const;
+
+/** What is asked for when metrics are read. */
+export interface Gauges {
+  readonly queueDepth: () => number;
+  readonly logQueueDepth: () => number;
+  readonly storeWritable: () => number;
+  readonly diskCacheEntries: () => number;
+}
 
 /** From 50 microseconds: a cache hit takes less than a tenth of a millisecond. */
 const durationBuckets = [
@@ -38,10 +50,24 @@ export class Metrics {
   readonly #duration: Timer;
   readonly #stages: Readonly<Record<(typeof stages)[number], Timer>>;
   readonly #findings: Readonly<Record<ScannerName, Incrementer>>;
-  readonly #cache: Readonly<Record<(typeof outcomes)[number], Incrementer>>;
+  readonly #cache: Readonly<Record<string, Incrementer>>;
+  readonly #observed: Readonly<Record<Action, Incrementer>>;
+  readonly #log: Readonly<Record<(typeof logOutcomes)[number], Incrementer>>;
+  readonly #storeFailures: Incrementer;
+  readonly #storeSetAside: Incrementer;
+  readonly #connectionsRefused: Incrementer;
+  readonly #reloads: Readonly<Record<(typeof reloadOutcomes)[number], Incrementer>>;
+  /** Of the last hour, for the statistics. */
+  readonly window = new Window(() => Date.now());
+  readonly counts: Readonly<Record<string, number>>;
+  readonly #counts: Record<string, number> = {};
 
-  /** @param queueDepth calls waiting for the model, asked for when metrics are read */
-  constructor(queueDepth: () => number) {
+  /**
+   * @param gauges asked for when metrics are read
+   * @param version of the daemon, and what it runs with
+   */
+  constructor(gauges: Gauges, build: { readonly version: string }) {
+    this.counts = this.#counts;
     const registers = [this.#registry];
     const requests = new Counter({
       name: "ghostai_requests_total",
@@ -82,36 +108,122 @@ export class Metrics {
       labelNames: ["layer", "outcome"],
       registers,
     });
-    this.#cache = byName(outcomes, (outcome) => fromZero(cache.labels({ layer: "l1", outcome })));
-    new Gauge({
-      name: "ghostai_model_queue_depth",
-      help: "Texts waiting for the model",
+    this.#cache = Object.fromEntries(
+      layers.flatMap((layer) =>
+        outcomes.map((outcome) => [
+          `${layer} ${outcome}`,
+          fromZero(cache.labels({ layer, outcome })),
+        ]),
+      ),
+    );
+    const observed = new Counter({
+      name: "ghostai_observed_total",
+      help: "Requests answered as allow because access is observe, by the verdict that was found",
+      labelNames: ["verdict"],
       registers,
-      collect() {
-        this.set(queueDepth());
-      },
     });
+    this.#observed = byName(actions, (verdict) => fromZero(observed.labels({ verdict })));
+    const log = new Counter({
+      name: "ghostai_log_records_total",
+      help: "Records of the log: written, dropped for a full queue, removed for their age or bytes",
+      labelNames: ["outcome"],
+      registers,
+    });
+    this.#log = byName(logOutcomes, (outcome) => fromZero(log.labels({ outcome })));
+    const single = (name: string, help: string) => fromZero(new Counter({ name, help, registers }));
+    this.#storeFailures = single(
+      "ghostai_store_write_failures_total",
+      "Batches that the store did not take; verdicts go on without it",
+    );
+    this.#storeSetAside = single(
+      "ghostai_store_set_aside_total",
+      "Damaged stores that were moved out of the way",
+    );
+    this.#connectionsRefused = single(
+      "ghostai_connections_refused_total",
+      "Connections closed because their address has too many",
+    );
+    const reloads = new Counter({
+      name: "ghostai_reloads_total",
+      help: "Reloads of the settings, by whether they were taken over",
+      labelNames: ["outcome"],
+      registers,
+    });
+    this.#reloads = byName(reloadOutcomes, (outcome) => fromZero(reloads.labels({ outcome })));
+    for (const [name, help, value] of [
+      ["ghostai_model_queue_depth", "Texts waiting for the model", gauges.queueDepth],
+      ["ghostai_log_queue_depth", "Records waiting to be written", gauges.logQueueDepth],
+      ["ghostai_store_writable", "1 while the store takes records, else 0", gauges.storeWritable],
+      ["ghostai_cache_entries", "Scores kept on disk", gauges.diskCacheEntries],
+    ] as const) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
+    }
+    new Gauge({
+      name: "ghostai_build_info",
+      help: "1; its labels say what runs",
+      labelNames: ["version"],
+      registers,
+    })
+      .labels(build)
+      .set(1);
     // process_resident_memory_bytes, nodejs_eventloop_lag_seconds and their like.
     collectDefaultMetrics({ register: this.#registry });
   }
 
-  /** A scan was answered with a verdict. */
-  answered(verdict: Action, seconds: number): void {
+  /** A scan was answered with a verdict, or, where access is observe, as allow all the same. */
+  answered(verdict: Action, seconds: number, isObserved: boolean): void {
     this.#verdicts[verdict].inc();
+    if (isObserved) this.#observed[verdict].inc();
     this.#duration.observe(seconds);
+    this.window.answered(seconds);
   }
 
   /** A request was answered with an error. */
   refused(code: ErrorCode): void {
     this.#refused[code].inc();
+    this.window.refused();
+  }
+
+  log(outcome: (typeof logOutcomes)[number], records: number): void {
+    this.#log[outcome].inc(records);
+    this.#count(`log ${outcome}`, records);
+  }
+
+  storeFailed(): void {
+    this.#storeFailures.inc();
+  }
+
+  storeSetAside(): void {
+    this.#storeSetAside.inc();
+  }
+
+  connectionRefused(): void {
+    this.#connectionsRefused.inc();
+  }
+
+  reloaded(outcome: (typeof reloadOutcomes)[number]): void {
+    this.#reloads[outcome].inc();
+  }
+
+  #count(name: string, by: number): void {
+    this.#counts[name] = (this.#counts[name] ?? 0) + by;
   }
 
   stage(name: (typeof stages)[number], seconds: number): void {
     this.#stages[name].observe(seconds);
   }
 
-  cache(_layer: "l1", outcome: (typeof outcomes)[number]): void {
-    this.#cache[outcome].inc();
+  cache(layer: (typeof layers)[number], outcome: (typeof outcomes)[number]): void {
+    const name = `${layer} ${outcome}`;
+    this.#cache[name]?.inc();
+    this.#count(name, 1);
   }
 
   finding(scanner: ScannerName): void {

@@ -5,6 +5,7 @@
 import { GhostError } from "../errors.ts";
 import { riskScore } from "./calibration.ts";
 import { ModelError, type ModelErrorCode, type ModelFolder, readModelFolder } from "./folder.ts";
+import { QueueLoad } from "./load.ts";
 import { type NativeHandle, type NativeScore, type NativeStats, native } from "./native.ts";
 
 export { ModelError } from "./folder.ts";
@@ -21,8 +22,13 @@ export interface ModelOptions {
   readonly queueMax: number;
   /** Windows computed at most for one segment over all its readings. */
   readonly windowsMax: number;
-  /** Longest wait in the queue before a call is refused. */
-  readonly deadlineMs: number;
+  /** Longest expected wait in the queue; while it is longer, calls are refused. */
+  readonly queueWaitMsMax: () => number;
+}
+
+/** Whether a request's work has begun: what is begun is not refused for the length of the queue. */
+export interface Admission {
+  isAdmitted: boolean;
 }
 
 /** What the model says of one segment. */
@@ -54,10 +60,15 @@ export interface Model {
    * Scores the readings of one segment together; the result is that of the
    * riskiest window of them all. Rejects with GhostError `busy`,
    * `deadline_exceeded`, `shutting_down` or `internal_error`.
+   *
+   * @param deadlineMs what is left of the request's time; a call that would wait longer is refused
+   * @param admission of the request: once one of its calls was let in, the others are too
    */
-  score(readings: readonly string[]): Promise<ModelScore>;
+  score(readings: readonly string[], deadlineMs: number, admission: Admission): Promise<ModelScore>;
   /** Scores the folder's test vectors. Rejects with ModelError where one is off. */
   selfTest(): Promise<void>;
+  /** Whether the addon answers: one test vector is scored right, or others are while the queue is full. */
+  probe(): Promise<boolean>;
   stats(): NativeStats;
   /** Answers the batch that runs, refuses what waits. */
   close(): Promise<void>;
@@ -83,6 +94,12 @@ function riskiestWindow({
   return [reading, start, end, logit];
 }
 
+/** What the addon takes as "any time". */
+const deadlineMsMax = 600_000;
+
+/** A probe comes every few seconds, in the midst of traffic. */
+const probeDeadlineMs = 5_000;
+
 /** The self-test waits for nobody's traffic, so only a machine that stands still can pass this. */
 const selfTestDeadlineMs = 60_000;
 
@@ -90,11 +107,13 @@ class OpenModel implements Model {
   readonly #folder: ModelFolder;
   readonly #handle: NativeHandle;
   readonly #options: ModelOptions;
+  readonly #load: QueueLoad;
 
   constructor(folder: ModelFolder, handle: NativeHandle, options: ModelOptions) {
     this.#folder = folder;
     this.#handle = handle;
     this.#options = options;
+    this.#load = new QueueLoad(Math.max(options.cores.length, options.threads, 1));
   }
 
   get name(): string {
@@ -110,8 +129,24 @@ class OpenModel implements Model {
     return `${this.name}@${this.version}`;
   }
 
-  score(readings: readonly string[]): Promise<ModelScore> {
-    return this.#score(readings, this.#options.deadlineMs);
+  async score(
+    readings: readonly string[],
+    deadlineMs: number,
+    admission: Admission,
+  ): Promise<ModelScore> {
+    const waitMs = this.#load.expectedWaitMs;
+    if (deadlineMs <= 0 || waitMs > deadlineMs) throw new GhostError("deadline_exceeded");
+    const waitMsMax = this.#options.queueWaitMsMax();
+    if (!admission.isAdmitted && waitMs > waitMsMax) {
+      throw new GhostError("busy", `expected a wait of at most ${waitMsMax} ms`);
+    }
+    admission.isAdmitted = true;
+    this.#load.begin(performance.now());
+    try {
+      return await this.#score(readings, Math.min(Math.ceil(deadlineMs), deadlineMsMax));
+    } finally {
+      this.#load.end(performance.now());
+    }
   }
 
   async #score(readings: readonly string[], deadlineMs: number): Promise<ModelScore> {
@@ -155,6 +190,19 @@ class OpenModel implements Model {
           `Self-test ${index} expected ${vector.ids.length - 2} tokens and logit ${vector.logit} ± ${tolerance} but got ${tokens} and ${logit}`,
         );
       }
+    }
+  }
+
+  async probe(): Promise<boolean> {
+    const [vector] = this.#folder.selfTest.vectors;
+    if (vector === undefined) return true;
+    const before = this.stats().windows;
+    try {
+      const { logit } = await this.#score([vector.text], probeDeadlineMs);
+      return Math.abs(logit - vector.logit) <= this.#folder.selfTest.tolerance;
+    } catch (error) {
+      const isRefusal = error instanceof GhostError && error.code !== "internal_error";
+      return isRefusal && this.stats().windows > before;
     }
   }
 

@@ -1,5 +1,6 @@
 /** The line with everything it needs, apart from who asks: the daemon and the command line share it. */
 import { Cache } from "../cache/cache.ts";
+import type { DiskCache } from "../cache/disk.ts";
 import { keyMaker } from "../cache/key.ts";
 import { MemoryCache } from "../cache/memory.ts";
 import type { Settings } from "../config/schema.ts";
@@ -22,13 +23,15 @@ export class ServiceError extends Error {
 export interface Service {
   readonly inspector: Inspector;
   readonly model: Model;
+  readonly cache: Cache;
   readonly cores: CorePlan;
   /** Kernels that this CPU can run, best first. */
   readonly kernelsAvailable: readonly string[];
   close(): Promise<void>;
 }
 
-function loadNative(): Native {
+/** @throws ServiceError where the addon was not built */
+export function loadNative(): Native {
   try {
     return native();
   } catch (error) {
@@ -40,10 +43,16 @@ function loadNative(): Native {
 /**
  * Opens the model and checks it with its self-test vectors.
  *
+ * @param settings read anew wherever a reload may change them
  * @param observer told what happens on the way of each prompt
+ * @param kept the layer of the cache on disk, and the secret of its keys
  * @throws ServiceError or ModelError
  */
-export async function openService(settings: Settings, observer: Observer): Promise<Service> {
+export async function openService(
+  settings: Settings,
+  observer: Observer,
+  kept: { readonly disk?: DiskCache; readonly secret: Buffer },
+): Promise<Service> {
   const { system } = loadNative();
   const cores = planCores(system.allowedCores(), settings["model.threads"], settings["model.pin"]);
   const model = openModel({
@@ -53,7 +62,7 @@ export async function openService(settings: Settings, observer: Observer): Promi
     threads: cores.threads,
     queueMax: settings["model.queueMax"],
     windowsMax: settings["model.windowsMax"],
-    deadlineMs: settings["model.deadlineMs"],
+    queueWaitMsMax: () => settings.queueWaitMsMax,
   });
   try {
     await model.selfTest();
@@ -67,19 +76,24 @@ export async function openService(settings: Settings, observer: Observer): Promi
     entriesMax: settings["cache.entriesMax"],
     ttlMs: settings["cache.ttlMs"],
   });
+  const cache = new Cache(memory, kept.disk);
   const inspector = createInspector({
     model,
-    cache: new Cache(memory),
-    keyOf: keyMaker({
-      modelSha256: model.sha256,
-      signatures: signaturesVersion,
-      normaliser: normaliserVersion,
-    }),
+    cache,
+    keyOf: keyMaker(
+      {
+        modelSha256: model.sha256,
+        signatures: signaturesVersion,
+        normaliser: normaliserVersion,
+        windowsMax: settings["model.windowsMax"],
+      },
+      kept.secret,
+    ),
     observer,
     now: () => performance.now(),
   });
   const kernelsAvailable = system.kernels().available;
-  return { inspector, model, cores, kernelsAvailable, close: () => model.close() };
+  return { inspector, model, cache, cores, kernelsAvailable, close: () => model.close() };
 }
 
 /** What `GET /v1/info` and `ghostai info` tell. */
@@ -102,9 +116,17 @@ export function describe(service: Service, settings: Settings) {
       requests_waiting_max: settings.requestsWaitingMax,
       queue_max: settings["model.queueMax"],
       windows_max: settings["model.windowsMax"],
-      deadline_ms: settings["model.deadlineMs"],
+      deadline_ms: settings.deadlineMs,
+      queue_wait_ms_max: settings.queueWaitMsMax,
+      connections_per_address_max: settings.connectionsPerAddressMax,
     },
     cache: { entries_max: settings["cache.entriesMax"], ttl_ms: settings["cache.ttlMs"] },
+    disk_cache: {
+      entries_max: settings["cache.disk.entriesMax"],
+      bytes_max: settings["cache.disk.bytesMax"],
+      ttl_ms: settings["cache.disk.ttlMs"],
+    },
+    access: settings.access,
   };
 }
 

@@ -69,13 +69,15 @@ test("zero entries keep nothing", () => {
   assert.equal(memory.get("a"), undefined);
 });
 
+const secret = Buffer.alloc(32, 1);
+
 test("different inputs have different keys", () => {
-  const versions = { modelSha256: "m", signatures: "1", normaliser: "1" };
+  const versions = { modelSha256: "m", signatures: "1", normaliser: "1", windowsMax: 8 };
   const origin = fc.constantFrom<Origin>("user", "document", "tool", "assistant", "system");
   const segment = fc.record({ text: fc.string({ unit: "grapheme" }), origin });
   fc.assert(
     fc.property(segment, segment, (a, b) => {
-      const key = keyMaker(versions);
+      const key = keyMaker(versions, secret);
       const same = a.text === b.text && a.origin === b.origin;
       assert.equal(key(a) === key(b), same);
     }),
@@ -84,15 +86,17 @@ test("different inputs have different keys", () => {
 
 test("fields cannot run into each other and every version counts", () => {
   const segment = { text: "x", origin: "user" } as const;
-  const base = { modelSha256: "m", signatures: "1", normaliser: "1" };
+  const base = { modelSha256: "m", signatures: "1", normaliser: "1", windowsMax: 8 };
   const keys = [
     base,
     { ...base, modelSha256: "n" },
     { ...base, signatures: "2" },
     { ...base, normaliser: "2" },
+    { ...base, windowsMax: 9 },
     { ...base, modelSha256: "m;signatures:1:1" },
-  ].map((versions) => keyMaker(versions)(segment));
+  ].map((versions) => keyMaker(versions, secret)(segment));
+  keys.push(keyMaker(base, Buffer.alloc(32, 2))(segment));
   assert.equal(new Set(keys).size, keys.length);
-  const forged = keyMaker(base)({ text: "x;origin:4:user", origin: "user" });
+  const forged = keyMaker(base, secret)({ text: "x;origin:4:user", origin: "user" });
   assert.notEqual(forged, keys[0]);
 });

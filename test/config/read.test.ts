@@ -69,7 +69,7 @@ test("names are made from the key; kernels have their own", () => {
   assert.equal(flagOf("bodyBytesPerSecondMin"), "--body-bytes-per-second-min");
   assert.equal(environmentOf("socketPath"), "GHOSTAI_SOCKET_PATH");
   assert.equal(environmentOf("cache.entriesMax"), "GHOSTAI_CACHE_ENTRIES_MAX");
-  assert.equal(environmentOf("model.deadlineMs"), "GHOSTAI_MODEL_DEADLINE_MS");
+  assert.equal(environmentOf("cache.disk.ttlMs"), "GHOSTAI_CACHE_DISK_TTL_MS");
   assert.equal(environmentOf("model.kernels"), "GHOSTAI_KERNELS");
 });
 

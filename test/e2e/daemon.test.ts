@@ -30,11 +30,11 @@ test("the start says what it listens on and with what it runs", () =>
       `listening on http://127.0.0.1:${port}`,
       `listening on unix:${socketPath}`,
     ]);
-    assert.match(lines[2] ?? "", /^model [\w.-]+@\d+\.\d+\.\d+ sha256 [0-9a-f]{12}$/);
-    assert.match(lines[3] ?? "", /^kernels \w+ \(this CPU has \w+(, \w+)*\)$/);
-    assert.match(lines[4] ?? "", /^cores /);
-    assert.match(lines[5] ?? "", /^ready in \d+ ms$/);
-    assert.equal(lines.length, 6);
+    assert.match(lines[3] ?? "", /^model [\w.-]+@\d+\.\d+\.\d+ sha256 [0-9a-f]{12}$/);
+    assert.match(lines[4] ?? "", /^kernels \w+ \(this CPU has \w+(, \w+)*\)$/);
+    assert.match(lines[5] ?? "", /^cores /);
+    assert.match(lines[6] ?? "", /^ready in \d+ ms$/);
+    assert.equal(lines.length, 7);
     assert.equal(statSync(socketPath).mode & 0o077, 0, "the socket is its owner's alone");
   }));
 
@@ -98,7 +98,7 @@ test("what it runs with is told, and each thread runs where it says", () =>
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
     assert.equal(info.version, version);
     assert.match(info.model.sha256, /^[0-9a-f]{64}$/);
-    assert.ok(lines[2]?.includes(info.model.sha256.slice(0, 12)));
+    assert.ok(lines[3]?.includes(info.model.sha256.slice(0, 12)));
     assert.equal(info.limits.body_bytes_max, 1_048_576);
     const allowedOf = (thread: string | number) =>
       /^Cpus_allowed_list:\s+(\S+)$/m.exec(
@@ -123,7 +123,7 @@ test("with one allowed core nothing is pinned", () => {
   return withDaemon(
     [],
     async ({ lines, scan }) => {
-      assert.equal(lines[4], "cores not pinned, inference threads 1");
+      assert.equal(lines[5], "cores not pinned, inference threads 1");
       assert.equal((await scan({ text: "Hello" })).status, 200);
     },
     { wrapper },
@@ -150,13 +150,17 @@ async function text(response: Response | Promise<Response>): Promise<string> {
 const post = (url: string, type: string) =>
   fetch(url, { method: "POST", headers: { "content-type": type }, body: "{}" });
 
-/** Rows that one request alone cannot cause: tests below, in lifecycle.test.ts and in test/http/scan.test.ts reach them. */
+/** Rows that one request alone cannot cause: tests below, in lifecycle.test.ts, test/http/scan.test.ts, access.test.ts and admin.test.ts reach them. */
 type ReachedElsewhere =
   | "busy"
   | "deadline_exceeded"
+  | "forbidden"
   | "internal_error"
   | "not_ready"
-  | "shutting_down";
+  | "rate_limited"
+  | "shutting_down"
+  | "store_unavailable"
+  | "unauthorized";
 
 /** Complete by its type: a new row of the table does not compile without its walk. */
 const walks: Readonly<Record<Exclude<ErrorCode, ReachedElsewhere>, Walk>> = {
@@ -196,9 +200,11 @@ test("every error that a request can cause is answered with its row, and the dae
 test("a model's full queue is busy, its deadline is kept, and both pass", async () => {
   for (const [flag, value, code] of [
     ["--model-queue-max", "1", "busy"],
-    ["--model-deadline-ms", "200", "deadline_exceeded"],
+    ["--deadline-ms", "200", "deadline_exceeded"],
   ] as const) {
-    await withDaemon([flag, value, "--body-bytes-max", "67108864"], async ({ scan }) => {
+    const patient = { "--queue-wait-ms-max": "600000", "--deadline-ms": "600000" };
+    const flags = Object.entries({ ...patient, [flag]: value }).flat();
+    await withDaemon([...flags, "--body-bytes-max", "67108864"], async ({ scan }) => {
       const answers = await Promise.all(
         Array.from({ length: 8 }, async (_, at) => {
           const response = await scan({ messages: longMessages(at) });
@@ -211,3 +217,27 @@ test("a model's full queue is busy, its deadline is kept, and both pass", async 
     });
   }
 });
+
+test("while the queue is long, what needs the model is refused and what is known is answered", () =>
+  withDaemon(["--queue-wait-ms-max", "1", "--deadline-ms", "600000"], async ({ scan }) => {
+    assert.equal((await scan({ text: "Known" })).status, 200);
+    const load = Promise.all(
+      Array.from({ length: 8 }, async (_, at) =>
+        (await scan({ messages: longMessages(at) })).text(),
+      ),
+    );
+    let count = 0;
+    await eventually(async () => {
+      const response = await scan({ text: `Unknown ${count++}` });
+      if (response.status === 200) return false;
+      assert.match(await response.text(), /"code":"busy".*wait of at most 1 ms/);
+      return response.headers.get("retry-after") === "1";
+    });
+    assert.match(await (await scan({ text: "Known" })).text(), /"cache":"l1"/);
+    const answers = await load;
+    assert.ok(
+      answers.some((answer) => answer.includes('"verdict"')),
+      "what had begun is answered",
+    );
+    assert.equal((await scan({ text: "Later" })).status, 200);
+  }));

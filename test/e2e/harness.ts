@@ -16,7 +16,9 @@ export interface Ended {
 /** The environment without settings of whoever runs the tests. */
 function cleanEnvironment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("GHOSTAI_"));
-  return { ...Object.fromEntries(inherited), ...more };
+  // No test shares a store or an admin socket with another: who wants one names it.
+  const apart = { GHOSTAI_STORE_PATH: "", GHOSTAI_ADMIN_SOCKET_PATH: "" };
+  return { ...Object.fromEntries(inherited), ...apart, ...more };
 }
 
 export interface RunOptions {
@@ -73,6 +75,8 @@ export interface Daemon {
   readonly port: number;
   readonly url: string;
   readonly socketPath: string;
+  readonly adminSocketPath: string;
+  readonly storePath: string;
   /** What it printed until it was ready. */
   readonly lines: readonly string[];
   readonly ended: Promise<Ended>;
@@ -116,7 +120,11 @@ export async function startDaemon(
   options: RunOptions = {},
 ): Promise<Daemon> {
   const socketPath = join(folder, "ghostai.sock");
-  const args = ["serve", "--port", "0", "--socket-path", socketPath, ...flags];
+  const adminSocketPath = join(folder, "admin.sock");
+  const storePath = join(folder, "store");
+  const own = ["--port", "0", "--socket-path", socketPath];
+  const operators = ["--admin-socket-path", adminSocketPath, "--store-path", storePath];
+  const args = ["serve", ...own, ...operators, ...flags];
   const child = start(args, options);
   const all = ended(child);
   const lines = await printed(child, "ready in ");
@@ -128,7 +136,9 @@ export async function startDaemon(
       headers: { "content-type": "application/json" },
       body: typeof body === "string" ? body : JSON.stringify(body),
     });
-  return { child, pid: child.pid as number, port, url, socketPath, lines, ended: all, scan };
+  const pid = child.pid as number;
+  const paths = { socketPath, adminSocketPath, storePath };
+  return { child, pid, port, url, ...paths, lines, ended: all, scan };
 }
 
 /** Starts a daemon, hands it to `use`, and ends it with SIGKILL if it still runs. */

@@ -124,7 +124,7 @@ test("an error that nobody caught ends the daemon with one line, not with a stac
       const url = `data:text/javascript,${encodeURIComponent(preload)}`;
       const environment = { NODE_OPTIONS: `--import=${url}` };
       const socket = join(folder, "own.sock");
-      const args = ["serve", "--port", "0", "--socket-path", socket];
+      const args = ["serve", "--port", "0", "--socket-path", socket, "--store-path", ""];
       assertOneLine(await run(args, "", { environment }), /unexpected failure: boom$/m);
     }
   }));

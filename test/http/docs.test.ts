@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { errors } from "../../src/errors.ts";
+import { createAdminRoutes } from "../../src/http/admin/index.ts";
 import { createRoutes } from "../../src/http/routes/index.ts";
-import { Metrics } from "../../src/metrics/metrics.ts";
-import { defaults } from "./harness.ts";
+import { defaults, newMetrics, openAccess } from "./harness.ts";
 
 const page = readFileSync("docs/http.md", "utf8");
 
@@ -22,25 +22,37 @@ test("the error table is src/errors.ts", () => {
 });
 
 test("the route table is what is routed", () => {
-  const rows = [...page.matchAll(/^\| `(\/\S+)` +\| (GET|POST) +\|/gm)].map(([, path, method]) => [
-    path,
-    method,
-  ]);
+  const rows = [...page.matchAll(/^\| `(\/\S+)` +\| (GET|POST|DELETE) +\|/gm)].map(
+    ([, path, method]) => [path, method],
+  );
   const routes = createRoutes({
     settings: defaults,
     inspector: { inspect: () => Promise.reject() },
     refusal: () => undefined,
     info: () => ({}),
-    metrics: new Metrics(() => 0),
+    access: () => openAccess,
+    record: () => undefined,
+    metrics: newMetrics(),
   });
-  const routed = [...routes].flatMap(([path, route]) =>
+  const nothing = () => Promise.reject();
+  const operators = createAdminRoutes(
+    {
+      queryLog: nothing,
+      stats: () => ({}),
+      config: () => ({}),
+      clearCache: nothing,
+      reload: () => ({}),
+    },
+    new Map(),
+  );
+  const routed = [...routes, ...operators].flatMap(([path, route]) =>
     Object.keys(route).map((method) => [path, method]),
   );
   assert.deepEqual(rows, routed);
 });
 
 test("the metrics of our own are all on the page", async () => {
-  const text = await new Metrics(() => 0).text();
+  const text = await newMetrics().text();
   const names = [...text.matchAll(/^# TYPE (ghostai_\w+) (\w+)$/gm)].map(([, name, type]) => [
     name,
     type,

@@ -1,10 +1,11 @@
 /** The HTTP server in this process on a free port, with an inspector that a test decides. */
-import { connect, type Socket } from "node:net";
+import { BlockList, connect, type Socket } from "node:net";
 import { readSettings } from "../../src/config/read.ts";
 import type { Settings } from "../../src/config/schema.ts";
 import type { GhostError } from "../../src/errors.ts";
-import { createRoutes } from "../../src/http/routes/index.ts";
-import { HttpServer } from "../../src/http/server.ts";
+import { type Access, createRoutes } from "../../src/http/routes/index.ts";
+import type { ScanDependencies } from "../../src/http/routes/scan.ts";
+import { type ConnectionGuard, HttpServer } from "../../src/http/server.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import type { Prompt, Verdict } from "../../src/types.ts";
 
@@ -37,8 +38,25 @@ export function verdictOf(prompt: Prompt): Verdict {
   };
 }
 
+/** Metrics of a daemon without model and store. */
+export function newMetrics(): Metrics {
+  const nothing = () => 0;
+  const gauges = {
+    queueDepth: nothing,
+    logQueueDepth: nothing,
+    storeWritable: nothing,
+    diskCacheEntries: nothing,
+  };
+  return new Metrics(gauges, { version: "0" });
+}
+
+export const openAccess: Access = { trustedProxies: new BlockList() };
+
 export interface Options {
-  readonly inspect?: (prompt: Prompt) => Promise<Verdict>;
+  readonly inspect?: (prompt: Prompt, deadlineAt: number) => Promise<Verdict>;
+  readonly access?: Access;
+  readonly record?: ScanDependencies["record"];
+  readonly guard?: ConnectionGuard;
   readonly settings?: Partial<Settings>;
   readonly refusal?: () => GhostError | undefined;
 }
@@ -58,19 +76,22 @@ export async function withServer(
   options: Options,
   use: (server: TestServer) => Promise<void>,
 ): Promise<void> {
-  const metrics = new Metrics(() => 0);
+  const metrics = newMetrics();
   const causes: unknown[] = [];
   const routes = createRoutes({
     settings: { ...defaults, ...options.settings },
     inspector: { inspect: options.inspect ?? (async (prompt) => verdictOf(prompt)) },
     refusal: options.refusal ?? (() => undefined),
     info: () => ({ version: "0" }),
+    access: () => options.access ?? openAccess,
+    record: options.record ?? (() => undefined),
     metrics,
   });
-  const server = new HttpServer(routes, (error, cause) => {
+  const onError = (error: GhostError, cause: unknown) => {
     metrics.refused(error.code);
     causes.push(cause);
-  });
+  };
+  const server = new HttpServer(routes, onError, options.guard);
   try {
     const port = await server.listenTcp("127.0.0.1", 0);
     const url = `http://127.0.0.1:${port}`;

@@ -91,7 +91,7 @@ test("a path that is no socket, or lies in no folder, is refused and untouched",
 
 test("a listener that another process answers on is noticed", () =>
   withServer({}, async ({ port }) => {
-    const target = { host: "127.0.0.1", port };
+    const target = { host: "127.0.0.1", port, isSecure: false };
     await assert.rejects(
       verifyListener(target, "a", () => false),
       /Another process answers/,

@@ -4,15 +4,27 @@ import { test } from "node:test";
 import { errors } from "../../src/errors.ts";
 import type { Observer } from "../../src/inspect.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
+import { newMetrics } from "../http/harness.ts";
 
 test("counts and times what the line observes", async () => {
   let depth = 3;
-  const metrics = new Metrics(() => depth);
+  const none = () => 0;
+  const metrics = new Metrics(
+    {
+      queueDepth: () => depth,
+      logQueueDepth: none,
+      storeWritable: () => 1,
+      diskCacheEntries: none,
+    },
+    { version: "1.2.3" },
+  );
   const observer: Observer = metrics;
   observer.stage("model", 0.002);
   observer.cache("l1", "joined");
   observer.finding("unicode");
-  metrics.answered("flag", 0.00004);
+  metrics.answered("flag", 0.00004, true);
+  metrics.log("dropped", 2);
+  metrics.storeFailed();
   metrics.refused("busy");
   const text = await metrics.text();
   for (const line of [
@@ -24,6 +36,11 @@ test("counts and times what the line observes", async () => {
     'ghostai_requests_total{verdict="none",code="busy"} 1',
     'ghostai_request_duration_seconds_bucket{le="0.00005"} 1',
     "ghostai_model_queue_depth 3",
+    'ghostai_observed_total{verdict="flag"} 1',
+    'ghostai_log_records_total{outcome="dropped"} 2',
+    "ghostai_store_write_failures_total 1",
+    "ghostai_store_writable 1",
+    'ghostai_build_info{version="1.2.3"} 1',
   ]) {
     assert.ok(text.split("\n").includes(line), line);
   }
@@ -34,7 +51,7 @@ test("counts and times what the line observes", async () => {
 });
 
 test("every label value is there from the start, at nothing", async () => {
-  const text = await new Metrics(() => 0).text();
+  const text = await newMetrics().text();
   const codes = [...text.matchAll(/^ghostai_requests_total\{verdict="none",code="(\w+)"\} 0$/gm)];
   assert.deepEqual(
     codes.map(([, code]) => code),

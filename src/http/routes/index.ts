@@ -1,50 +1,108 @@
-/** Every path that the daemon answers. */
-
+/** Every path that the public listeners answer. */
+import type { BlockList } from "node:net";
+import { admit } from "../../access/access.ts";
+import type { KeyRing } from "../../access/keys.ts";
+import { RateLimits } from "../../access/limits.ts";
+import { clientAddress, isTrusted } from "../../access/proxies.ts";
 import type { Settings } from "../../config/schema.ts";
 import type { GhostError } from "../../errors.ts";
 import type { Inspector } from "../../inspect.ts";
 import { BodyCollector } from "../body.ts";
-import type { Route } from "../exchange.ts";
-import { type ScanDependencies, scanHandler } from "./scan.ts";
+import type { Exchange, Route } from "../exchange.ts";
+import { type Caller, type ScanDependencies, scanHandler } from "./scan.ts";
 import { healthHandler, infoHandler, metricsHandler, readyHandler } from "./state.ts";
 
+/** What a reload may replace. */
+export interface Access {
+  /** Absent: no key is needed. */
+  readonly keys?: KeyRing | undefined;
+  readonly trustedProxies: BlockList;
+}
+
 export interface RouteDependencies {
+  /** Read anew for each request: a reload changes them in place. */
   readonly settings: Settings;
+  readonly access: () => Access;
   readonly inspector: Inspector;
   /** Why no scan may begin, or nothing. */
   readonly refusal: () => GhostError | undefined;
   readonly info: () => unknown;
+  readonly record: ScanDependencies["record"];
   readonly metrics: Parameters<typeof metricsHandler>[0] & {
-    answered: ScanDependencies["answered"];
+    answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
   };
 }
 
-/** Builds the routes by path. */
-export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<string, Route> {
-  const { settings, inspector, refusal, info, metrics } = dependencies;
-  const admit = () => {
+/** Whose request it is, by what the connection, trusted proxies and its key say. */
+function identifier(dependencies: RouteDependencies): (exchange: Exchange) => Caller {
+  const { settings, access } = dependencies;
+  const limits = new RateLimits(() => performance.now());
+  return (exchange) => {
+    const { keys, trustedProxies } = access();
+    const { peerAddress, proxiedAddress, forwardedFor } = exchange;
+    const isProxied = proxiedAddress !== "" && isTrusted(peerAddress, trustedProxies);
+    const peer = isProxied ? proxiedAddress : peerAddress;
+    const address = clientAddress(peer, forwardedFor, trustedProxies);
+    const isForwarded = forwardedFor !== "" || proxiedAddress !== "";
+    const keyName = admit(
+      { ...exchange.credentials, address, isForwarded },
+      keys,
+      limits,
+      settings.keysOnLoopback,
+    );
+    return { address: address === "" ? "unix" : address, keyName };
+  };
+}
+
+/** Health, metrics and info, which both the public listeners and the admin socket answer. */
+export function createStateRoutes(
+  dependencies: Pick<RouteDependencies, "refusal" | "info" | "metrics">,
+): ReadonlyMap<string, Route> {
+  const { refusal, info, metrics } = dependencies;
+  return new Map<string, Route>([
+    ["/v1/info", { GET: infoHandler(info) }],
+    ["/healthz", { GET: healthHandler }],
+    ["/readyz", { GET: readyHandler(admission(refusal)) }],
+    ["/metrics", { GET: metricsHandler(metrics) }],
+  ]);
+}
+
+function admission(refusal: () => GhostError | undefined): () => void {
+  return () => {
     const error = refusal();
     if (error !== undefined) throw error;
   };
+}
+
+/** Builds the public routes by path. */
+export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<string, Route> {
+  const { settings, inspector, refusal, record, metrics } = dependencies;
+  const observes = () => settings.access === "observe";
   const scan = scanHandler({
     inspector,
     bodies: new BodyCollector({
-      bytesMax: settings.bodyBytesMax,
-      timeoutMs: settings.bodyTimeoutMs,
-      bytesPerSecondMin: settings.bodyBytesPerSecondMin,
-      arrivingMax: settings.requestsWaitingMax,
+      get bytesMax() {
+        return settings.bodyBytesMax;
+      },
+      get timeoutMs() {
+        return settings.bodyTimeoutMs;
+      },
+      get bytesPerSecondMin() {
+        return settings.bodyBytesPerSecondMin;
+      },
+      get arrivingMax() {
+        return settings.requestsWaitingMax;
+      },
     }),
     limits: settings,
-    requestsWaitingMax: settings.requestsWaitingMax,
-    admit,
-    answered: (verdict, seconds) => metrics.answered(verdict, seconds),
+    requestsWaitingMax: () => settings.requestsWaitingMax,
+    admit: admission(refusal),
+    identify: identifier(dependencies),
+    deadlineMs: () => settings.deadlineMs,
+    observes,
+    record,
+    answered: (verdict, seconds) => metrics.answered(verdict, seconds, observes()),
     now: () => performance.now(),
   });
-  return new Map<string, Route>([
-    ["/v1/scan", { POST: scan }],
-    ["/v1/info", { GET: infoHandler(info) }],
-    ["/healthz", { GET: healthHandler }],
-    ["/readyz", { GET: readyHandler(admit) }],
-    ["/metrics", { GET: metricsHandler(metrics) }],
-  ]);
+  return new Map<string, Route>([["/v1/scan", { POST: scan }], ...createStateRoutes(dependencies)]);
 }

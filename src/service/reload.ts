@@ -1,0 +1,31 @@
+/** Reads the settings again and takes over what may change while the daemon runs. */
+
+import { readKeys } from "../access/keys.ts";
+import { networks } from "../config/networks.ts";
+import { reloadsOf, type SettingKey, type Settings, settingKeys } from "../config/schema.ts";
+import type { Access } from "../http/routes/index.ts";
+
+/** @throws AccessError where the keys' file is wrong */
+export function readAccess(settings: Settings): Access {
+  return {
+    keys: settings.keysFile === "" ? undefined : readKeys(settings.keysFile),
+    trustedProxies: networks(settings.trustedProxies),
+  };
+}
+
+/** @returns the keys that differ, apart into those that are taken over and those that need a restart */
+export function compareSettings(
+  old: Settings,
+  fresh: Settings,
+): { readonly changed: SettingKey[]; readonly needRestart: SettingKey[] } {
+  const different = settingKeys.filter((key) => old[key] !== fresh[key]);
+  return {
+    changed: different.filter(reloadsOf),
+    needRestart: different.filter((key) => !reloadsOf(key)),
+  };
+}
+
+/** Takes the changed settings over in place, so that everyone who reads `live` sees them. */
+export function takeOver(live: Settings, fresh: Settings, changed: readonly SettingKey[]): void {
+  Object.assign(live, Object.fromEntries(changed.map((key) => [key, fresh[key]])));
+}
