@@ -8,8 +8,8 @@
  * reported beside the daemon's.
  */
 import { parseArgs } from "node:util";
-import { chatPrompts, randomFrom } from "./lib/chat.ts";
-import { cpuSeconds, residentMegabytes, startDaemon } from "./lib/daemon.ts";
+import { chatBodies } from "./lib/chat.ts";
+import { cacheOff, cpuSeconds, residentMegabytes, startDaemon } from "./lib/daemon.ts";
 import { openLoop } from "./lib/openloop.ts";
 import { reportHead, table, writeReport } from "./lib/report.ts";
 
@@ -24,7 +24,6 @@ const seconds = Number(values.seconds);
 const searchSeconds = Math.min(seconds, 10);
 const p99MsMax = 50;
 const connections = 64;
-const cacheOff = { GHOSTAI_CACHE_ENTRIES_MAX: "0" };
 
 interface Run {
   readonly name: string;
@@ -34,29 +33,14 @@ interface Run {
   readonly repeats: number;
 }
 
-let seed = 1;
-
-/** Unique prompts, of which a share is asked again. */
-function bodies(repeats: number): (index: number) => string {
-  const fresh = chatPrompts(values.model, seed++);
-  const random = randomFrom(seed++);
-  const recent: string[] = [];
-  return () => {
-    if (recent.length > 0 && random() < repeats) {
-      return recent[Math.floor(random() * recent.length)] as string;
-    }
-    const body = JSON.stringify({ text: fresh() });
-    recent.push(body);
-    if (recent.length > 500) recent.shift();
-    return body;
-  };
-}
+let seed = -1;
 
 async function measure(run: Run, settings: Readonly<Record<string, string>>) {
   const daemon = await startDaemon(settings);
   try {
-    const body = bodies(run.repeats);
-    const target = { host: "127.0.0.1", port: daemon.port, connections };
+    seed += 2;
+    const body = chatBodies(values.model, seed, run.repeats);
+    const target = { address: { host: "127.0.0.1", port: daemon.port }, connections };
     await openLoop({ ...target, rate: Math.min(run.rate, 200), seconds: 2, body });
     const rest = residentMegabytes(daemon.pid).now;
     const daemonBefore = cpuSeconds(daemon.pid);

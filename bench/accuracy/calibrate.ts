@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import type { Calibration } from "../../src/model/calibration.ts";
 import { type Manifest, runtimeFiles } from "../../src/model/folder.ts";
 import { dataFolder, readSet } from "./data.ts";
-import { openUnbounded, scoreTexts } from "./line.ts";
+import { openUnbounded, scoreTexts, unboundedMs } from "./line.ts";
 
 /** Where each false-positive rate lies on the risk scale. */
 const scoreAtRate = [
@@ -107,7 +107,11 @@ const descending = (await scoreTexts(model, benign))
   .sort((a, b) => b - a);
 const source = "largest logit over windows and readings of dev/heldout_benign, `npm run calibrate`";
 const calibration = calibrationFrom(descending, source);
-const int8 = await Promise.all(vectors.map(async ({ text }) => (await model.score([text])).logit));
+const int8 = await Promise.all(
+  vectors.map(
+    async ({ text }) => (await model.score([text], unboundedMs, { isAdmitted: true })).logit,
+  ),
+);
 await model.close();
 writeJson("calibration.json", calibration);
 writeJson("selftest.json", {

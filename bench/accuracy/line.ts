@@ -4,6 +4,8 @@ import { type Model, type ModelScore, openModel } from "../../src/model/model.ts
 import { readings } from "../../src/text/views.ts";
 
 const textsInFlightMax = 8;
+/** Longer than any text takes. */
+export const unboundedMs = 3_600_000;
 
 /** Opens a model without bounds on windows or waiting. @throws ModelError */
 export function openUnbounded(modelFolder: string): Model {
@@ -14,13 +16,17 @@ export function openUnbounded(modelFolder: string): Model {
     threads: 2,
     queueMax: 1024,
     windowsMax: 1_000_000,
-    deadlineMs: 3_600_000,
+    queueWaitMsMax: () => unboundedMs,
   });
 }
 
 /** Scores all readings of each text, in order. */
 export function scoreTexts(model: Model, texts: readonly string[]): Promise<ModelScore[]> {
   return mapBounded(texts, textsInFlightMax, (text) =>
-    model.score(readings(text).readings.map((reading) => reading.text)),
+    model.score(
+      readings(text).readings.map((reading) => reading.text),
+      unboundedMs,
+      { isAdmitted: true },
+    ),
   );
 }

@@ -43,23 +43,51 @@ function wordsOf(tokenizerJson: string): string[] {
     .map((piece) => piece.slice(1));
 }
 
-/** An endless supply of prompts, no two alike. */
-export function chatPrompts(modelFolder: string, seed: number): () => string {
+/** An endless supply of texts, no two alike. @param lengthOf tokens of the next one, the two special ones included */
+export function chatTexts(
+  modelFolder: string,
+  seed: number,
+  lengthOf: (random: () => number) => number,
+): () => string {
   const words = wordsOf(`${modelFolder}/tokenizer.json`);
   const random = randomFrom(seed);
+  return () => {
+    const count = Math.max(1, lengthOf(random) - 2);
+    return Array.from({ length: count }, () => words[Math.floor(random() * words.length)]).join(
+      " ",
+    );
+  };
+}
+
+/** An endless supply of prompts with the lengths of chat traffic. */
+export function chatPrompts(modelFolder: string, seed: number): () => string {
   const total = chatLengths.reduce((sum, { share }) => sum + share, 0);
-  const length = () => {
+  return chatTexts(modelFolder, seed, (random) => {
     let left = random() * total;
     for (const { from, to, share } of chatLengths) {
       if (left < share) return from + Math.floor(random() * (to - from + 1));
       left -= share;
     }
     return chatLengths[0].from;
-  };
+  });
+}
+
+/**
+ * Request bodies of unique prompts, of which a share is asked again.
+ *
+ * @param repeats share of requests that repeat one of the last 500 prompts
+ */
+export function chatBodies(modelFolder: string, seed: number, repeats: number): () => string {
+  const fresh = chatPrompts(modelFolder, seed);
+  const random = randomFrom(seed + 1);
+  const recent: string[] = [];
   return () => {
-    const count = Math.max(1, length() - 2);
-    return Array.from({ length: count }, () => words[Math.floor(random() * words.length)]).join(
-      " ",
-    );
+    if (recent.length > 0 && random() < repeats) {
+      return recent[Math.floor(random() * recent.length)] as string;
+    }
+    const body = JSON.stringify({ text: fresh() });
+    recent.push(body);
+    if (recent.length > 500) recent.shift();
+    return body;
   };
 }

@@ -16,14 +16,27 @@ export interface Daemon {
 
 const readyWaitMsMax = 30_000;
 
-/** Starts `ghostai serve` on a free port. @throws when it does not become ready */
+/** Settings under which every request is computed. */
+export const cacheOff = {
+  GHOSTAI_CACHE_ENTRIES_MAX: "0",
+  GHOSTAI_CACHE_DISK_ENTRIES_MAX: "0",
+} as const;
+
+/** Starts `ghostai serve` on a free port with a new, empty store. @throws when it does not become ready */
 export async function startDaemon(settings: Readonly<Record<string, string>>): Promise<Daemon> {
   const folder = mkdtempSync(join(tmpdir(), "ghostai-bench-"));
   const socketPath = join(folder, "ghostai.sock");
   const started = performance.now();
   const child = spawn(process.execPath, ["dist/cli/main.js", "serve"], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, GHOSTAI_PORT: "0", GHOSTAI_SOCKET_PATH: socketPath, ...settings },
+    env: {
+      ...process.env,
+      GHOSTAI_PORT: "0",
+      GHOSTAI_SOCKET_PATH: socketPath,
+      GHOSTAI_ADMIN_SOCKET_PATH: join(folder, "ghostai-admin.sock"),
+      GHOSTAI_STORE_PATH: join(folder, "store"),
+      ...settings,
+    },
   });
   let output = "";
   const port = await new Promise<number>((resolve, reject) => {
