@@ -22,8 +22,8 @@ export interface ApiKey {
 }
 
 const apiKey = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  name: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "expected 1-64 of A-Z a-z 0-9 _ . -"),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 digits of 0-9 a-f"),
   policies: z.array(z.string().min(1)).min(1).default(["*"]),
   requestsPerSecondMax: z.number().positive().max(1e6).optional(),
 });
@@ -79,10 +79,12 @@ export function readKeys(file: string): KeyRing {
   const checked = keysFile.safeParse(parsed);
   if (!checked.success) {
     const [issue] = checked.error.issues;
-    const where = issue?.path.join(".") ?? "";
-    throw new AccessError(
-      `The keys' file ${file} is wrong at ${where || "its root"}: ${issue?.message}`,
-    );
+    const where = issue?.path.join(".") || "its root";
+    const what =
+      issue?.code === "unrecognized_keys"
+        ? `there is no field ${JSON.stringify(issue.keys[0])}`
+        : issue?.message;
+    throw new AccessError(`The keys' file ${file} is wrong at ${where}: ${what}`);
   }
   const names = new Set<string>();
   for (const { name } of checked.data.keys) {

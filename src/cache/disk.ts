@@ -12,6 +12,7 @@ export interface DiskCacheOptions {
   readonly ttlMs: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  readonly written: () => void;
   /** A batch could not be written: its scores are not kept. */
   readonly failed: (error: Error) => void;
 }
@@ -44,6 +45,7 @@ function decodeKept(bytes: Buffer): Kept | undefined {
   const fields = decode(bytes);
   if (!Array.isArray(fields) || fields.length !== 4) return undefined;
   const [expiresAt, modelScore, modelLogit, packed] = fields;
+  if (!Number.isSafeInteger(expiresAt) || !Array.isArray(packed)) return undefined;
   const findings = (packed as unknown[][]).map(([scanner, label, score, start, end, message]) => ({
     scanner,
     label,
@@ -118,6 +120,7 @@ export class DiskCache {
   }
 
   async #flush(store: Store): Promise<void> {
+    if (this.#writing !== undefined) return;
     const batch = this.#waiting;
     this.#writing = this.#write(store, batch);
     await this.#writing;
@@ -134,10 +137,8 @@ export class DiskCache {
         for (const age of due) {
           const key = age.subarray(8);
           const there = scores.get(key);
-          const isRenewed =
-            there !== undefined &&
-            decodeKept(there)?.expiresAt !== Number(age.readBigUInt64BE(0)) &&
-            decodeKept(there) !== undefined;
+          const kept = there === undefined ? undefined : decodeKept(there);
+          const isRenewed = kept !== undefined && kept.expiresAt !== Number(age.readBigUInt64BE(0));
           if (there !== undefined && !isRenewed) scores.remove(key);
           byAge.remove(age);
         }
@@ -147,6 +148,7 @@ export class DiskCache {
           byAge.put(ageKey(kept.expiresAt, key));
         }
       });
+      this.#options.written();
     } catch (error) {
       this.#options.failed(error as Error);
     }
@@ -171,7 +173,7 @@ export class DiskCache {
 
   /** Removes some of what expired; for a timer. */
   async sweep(): Promise<void> {
-    if (this.#store !== undefined && this.#writing === undefined) await this.#flush(this.#store);
+    if (this.#store !== undefined) await this.#flush(this.#store);
   }
 
   /** Removes everything. @throws StoreError where there is no store or it cannot be written */
@@ -179,6 +181,8 @@ export class DiskCache {
     const store = this.#store;
     if (store === undefined) throw new StoreError("Expected a store but there is none");
     this.#waiting.clear();
+    // What is being written would come back otherwise.
+    await this.#writing;
     for (const name of ["scores", "scores_by_age"] as const) {
       const table = store.table(name);
       for (;;) {

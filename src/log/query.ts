@@ -106,6 +106,7 @@ class List {
     const first = { at: query.since ?? 0, sequence: 0n };
     const bound = query.until === undefined ? timeMax : Math.max(0, query.until - 1);
     const last = { at: bound, sequence: sequenceMax };
+    this.#isDone = query.until === 0;
     const cursor = query.cursor === undefined ? undefined : readCursor(query.cursor);
     const [from, to] = this.#isReverse ? [last, first] : [first, last];
     const isPast = cursor !== undefined && this.#isBeyond(cursor, from);

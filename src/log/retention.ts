@@ -1,6 +1,14 @@
 /** Removes the oldest records, past an age or a number of bytes, a few at a time. */
 import type { Store, TableName } from "../store/lmdb.ts";
-import { decodeRecord, indexKeys } from "./record.ts";
+import {
+  decodeRecord,
+  indexKeys,
+  noPrefix,
+  type Position,
+  positionKey,
+  positionOf,
+  sequenceKey,
+} from "./record.ts";
 
 const tables: readonly TableName[] = ["records", "by_time", "by_score", "by_scanner", "by_address"];
 
@@ -18,29 +26,39 @@ export function logBytes(store: Store): number {
   return tables.reduce((sum, name) => sum + store.table(name).bytes, 0);
 }
 
+/** @returns where the oldest records stand: past the age, or any where there are too many bytes */
+function due(store: Store, { before, bytesMax }: RetentionLimits): Position[] {
+  const byTime = store.table("by_time");
+  const isOver = logBytes(store) > bytesMax;
+  const end = positionKey(noPrefix, { at: Math.max(0, before), sequence: 0n });
+  // By time and not by number: a clock that was ahead once must not keep what came after.
+  return byTime.keys({ limit: stepRecords, ...(isOver ? {} : { end }) }).map(positionOf);
+}
+
 /**
  * One step.
  *
- * @returns records removed; fewer than a step's worth means that no more are due
+ * @returns records removed; nothing means that no more are due
  * @throws StoreError where they could not be removed
  */
 export async function retainStep(store: Store, limits: RetentionLimits): Promise<number> {
+  const positions = due(store, limits);
+  if (positions.length === 0) return 0;
   const records = store.table("records");
-  const isOver = logBytes(store) > limits.bytesMax;
-  const oldest = records.entries({ limit: stepRecords });
-  const due = oldest
-    .map(({ key, value }) => ({ key, record: decodeRecord(value) }))
-    // A record that does not decode has no age; it goes with its neighbours.
-    .filter(({ record }) => isOver || record === undefined || record.at < limits.before);
-  if (due.length === 0) return 0;
   await store.write(() => {
-    for (const { key, record } of due) {
+    for (const position of positions) {
+      const key = sequenceKey(position.sequence);
+      const bytes = records.get(key);
+      const record = bytes === undefined ? undefined : decodeRecord(bytes);
+      // Its own entry in any case, so that a step never finds the same again.
+      store.table("by_time").remove(positionKey(noPrefix, position));
+      if (record !== undefined && record.at !== position.at) continue;
       records.remove(key);
       if (record === undefined) continue;
-      for (const [table, indexKey] of indexKeys(record, key.readBigUInt64BE(0))) {
+      for (const [table, indexKey] of indexKeys(record, position.sequence)) {
         store.table(table).remove(indexKey);
       }
     }
   });
-  return due.length;
+  return positions.length;
 }

@@ -90,6 +90,7 @@ export class Storage {
       bytesMax: this.#settings["cache.disk.bytesMax"],
       ttlMs: this.#settings["cache.disk.ttlMs"],
       now: () => Date.now(),
+      written: () => this.#recovered(),
       failed: (error) => this.#failed(error),
     });
   }

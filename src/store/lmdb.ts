@@ -47,14 +47,19 @@ export interface Range {
 
 const empty = Buffer.alloc(0);
 
+/** Takes over what `Store.write` is to do. */
+type Enqueue = (operation: () => void) => void;
+
 /** Keys in byte order, each with bytes. Reads see what was committed; writes belong into `Store.write`. */
 export class Table {
   readonly #database: Database<Buffer, Buffer>;
   readonly #pageBytes: number;
+  readonly #enqueue: Enqueue;
 
-  constructor(database: Database<Buffer, Buffer>, pageBytes: number) {
+  constructor(database: Database<Buffer, Buffer>, pageBytes: number, enqueue: Enqueue) {
     this.#database = database;
     this.#pageBytes = pageBytes;
+    this.#enqueue = enqueue;
   }
 
   /** @returns a copy of the value */
@@ -67,17 +72,18 @@ export class Table {
   }
 
   put(key: Buffer, value: Buffer = empty): void {
-    void this.#database.put(key, value);
+    this.#enqueue(() => void this.#database.put(key, value));
   }
 
   remove(key: Buffer): void {
-    void this.#database.remove(key);
+    this.#enqueue(() => void this.#database.remove(key));
   }
 
   #options({ start, end, reverse = false, after = false, limit }: Range) {
     return {
       ...(start === undefined ? {} : { start: start as Buffer }),
-      ...(end === undefined ? {} : { end: end as Buffer }),
+      // There even where it is undefined: lmdb would end a reverse range before the key 0.
+      end: end as Buffer,
       exclusiveStart: after,
       reverse,
       limit,
@@ -164,18 +170,24 @@ export class Store {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #tables: Readonly<Record<TableName, Table>>;
   readonly #isReadOnly: boolean;
+  /** Of the `write` whose work runs. */
+  #operations: (() => void)[] | undefined;
 
   private constructor(folder: string, root: RootDatabase<Buffer, Buffer>, isReadOnly: boolean) {
     this.folder = folder;
     this.#root = root;
     this.#isReadOnly = isReadOnly;
+    const enqueue = (operation: () => void) => {
+      if (this.#operations === undefined) throw new StoreError("Expected a write around a change");
+      this.#operations.push(operation);
+    };
     const tables = tableNames.map((name): [TableName, Table] => {
       const database = root.openDB<Buffer, Buffer>({
         name,
         encoding: "binary",
         keyEncoding: "binary",
       });
-      return [name, new Table(database, pageBytes)];
+      return [name, new Table(database, pageBytes, enqueue)];
     });
     this.#tables = Object.fromEntries(tables) as Record<TableName, Table>;
   }
@@ -227,7 +239,10 @@ export class Store {
   async write(work: () => void, durable = false): Promise<void> {
     this.#refuseWhereFull();
     try {
-      await this.#root.batch(work);
+      const operations = this.#collect(work);
+      await this.#root.batch(() => {
+        for (const operation of operations) operation();
+      });
       if (durable) await this.#root.flushed;
     } catch (error) {
       // lmdb hands the reason over as a promise that rejects, which must not stay unhandled.
@@ -236,6 +251,18 @@ export class Store {
       const reason = (cause as Error | undefined)?.message ?? message;
       throw new StoreError(`Expected to write to the store but got: ${reason}`, this.#isFull());
     }
+  }
+
+  /** lmdb would commit what was put before an error; work that throws must leave nothing. */
+  #collect(work: () => void): readonly (() => void)[] {
+    const operations: (() => void)[] = [];
+    this.#operations = operations;
+    try {
+      work();
+    } finally {
+      this.#operations = undefined;
+    }
+    return operations;
   }
 
   #isFull(): boolean {

@@ -8,10 +8,16 @@ import { findingBody, jsonReply } from "../reply.ts";
 const limitMax = 10_000;
 const limitDefault = 100;
 
+const datePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/;
+
 /** Milliseconds since 1970, or a date as ISO 8601 writes it. */
 const time = z
   .string()
-  .transform((text) => (/^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text)))
+  .transform((text) => {
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    // Date.parse alone takes a great deal for a date: -1 is in 2001.
+    return datePattern.test(text) ? Date.parse(text) : Number.NaN;
+  })
   .refine((at) => Number.isSafeInteger(at) && at >= 0, {
     error: "expected milliseconds since 1970 or a date such as 2026-01-31T12:00:00Z",
   });
