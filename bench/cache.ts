@@ -97,6 +97,7 @@ try {
     signatures: "2026-01-01",
     normaliser: "2",
     windowsMax: 192,
+    earlyExit: true,
   };
   const keyOf = keyMaker(versions, randomBytes(32));
   const text = chatTexts(values.model, 1, () => tokens);
@@ -136,6 +137,7 @@ try {
     bytesMax: 2 ** 40,
     ttlMs: dayMs,
     now: Date.now,
+    written: () => {},
     failed: (error) => {
       throw error;
     },

@@ -127,17 +127,19 @@ void EachItem(Napi::Value value, const std::string& name, Item&& item) {
 }
 
 constexpr int64_t kCoreMax = (1 << 18) - 1;
+constexpr int64_t kLogitMax = 1'000'000;
 
 // ---- results ---------------------------------------------------------------
 
 Napi::Object MakeScore(Napi::Env env, const Call& call) {
-  Napi::Float64Array windows = Napi::Float64Array::New(env, call.windows.size() * 4);
+  Napi::Float64Array windows = Napi::Float64Array::New(env, call.windows.size() * 5);
   double* out = windows.Data();
   for (const ghostai::WindowScore& window : call.windows) {
     *out++ = window.text;
     *out++ = window.begin;
     *out++ = window.end;
-    *out++ = static_cast<double>(window.logit);
+    *out++ = static_cast<double>(window.score.logit);
+    *out++ = window.score.head;
   }
   Napi::Object result = Napi::Object::New(env);
   result.Set("windows", windows);
@@ -326,6 +328,9 @@ void Handle::Answer(Napi::Env env, Call* call) {
 void Handle::Fill(const Napi::CallbackInfo& info, Call* call) {
   Napi::Env env = info.Env();
   Napi::Object options = ObjectArgument(info, 2, "options");
+  Napi::Value early = options.Get("earlyExit");
+  if (!early.IsBoolean()) throw Unexpected("true or false", "earlyExit", early);
+  call->may_exit_early = early.As<Napi::Boolean>().Value();
   call->windows_max =
       static_cast<uint32_t>(ToInteger(options.Get("windowsMax"), "windowsMax", 1, 100'000'000));
   call->deadline_ms = ToNumber(options.Get("deadlineMs"), "deadlineMs", 0, 1'000'000'000'000);
@@ -396,6 +401,11 @@ Napi::Value Handle::Stats(Napi::Env env) const {
   number("queueDepth", stats.queue_depth);
   number("allocations", ghostai::InferenceAllocations());
   result.Set("kernels", engine_->kernels());
+  Napi::Array by_head = Napi::Array::New(env, stats.windows_by_head.size());
+  for (uint32_t i = 0; i < stats.windows_by_head.size(); ++i) {
+    by_head.Set(i, static_cast<double>(stats.windows_by_head[i]));
+  }
+  result.Set("windowsByHead", by_head);
   list("threadCores", engine_->thread_cores());
   list("threadIds", engine_->thread_ids());
   return result;
@@ -439,6 +449,15 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   EachItem(given.Get("cores"), "cores", [&](uint32_t i, Napi::Value core) {
     std::string name = "cores[" + std::to_string(i) + "]";
     options.cores.push_back(static_cast<int>(ToInteger(core, name, 0, kCoreMax)));
+  });
+  EachItem(given.Get("exits"), "exits", [&](uint32_t i, Napi::Value rule) {
+    std::string name = "exits[" + std::to_string(i) + "]";
+    if (!rule.IsObject()) throw Unexpected("an object", name, rule);
+    auto bound = [&](const char* field) {
+      Napi::Value value = rule.As<Napi::Object>().Get(field);
+      return static_cast<float>(ToNumber(value, name + "." + field, -kLogitMax, kLogitMax));
+    };
+    options.exits.push_back({bound("benign"), bound("attack")});
   });
   options.threads = static_cast<int>(integer("threads", 0, 256));
   options.queue_max = static_cast<size_t>(integer("queueMax", 1, 1'000'000));

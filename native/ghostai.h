@@ -60,7 +60,20 @@ class Tokenizer::Scratch {
 // A run of token ids that is scored by itself; special tokens included.
 struct Window {
   const int32_t* ids;
-  uint32_t count;  // 1 .. Encoder::window_tokens_max()
+  uint32_t count;              // 1 .. Encoder::window_tokens_max()
+  bool may_exit_early = true;  // false: goes to the last head whatever the rules say
+};
+
+// When a window leaves at an early head: its logit there is at most `benign` or at least `attack`.
+struct ExitRule {
+  float benign;
+  float attack;
+};
+
+// One window's answer.
+struct HeadScore {
+  float logit;
+  uint32_t head;  // whose logit it is: the exits from 0 up, then the last
 };
 
 // The int8 encoder over the packed, memory-mapped weights. The weights are
@@ -86,11 +99,13 @@ class Encoder {
   virtual std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const = 0;
 
   // Scores `count` windows whose tokens sum to at most the scratch's
-  // tokens_max. `logits` gets one value a window, the last head's. A window's
-  // logit is the same bit for bit whatever it is scored beside. When
-  // `exit_logits` is not null it gets (heads() - 1) values a window.
-  virtual void Score(const Window* windows, size_t count, Scratch* scratch, float* logits,
-                     float* exit_logits) const = 0;
+  // tokens_max. `scores` gets one entry a window. `rules` has (heads() - 1)
+  // entries, or is null: then every window goes to the last head. A window that
+  // leaves early costs the others nothing. A window's answer is the same bit for
+  // bit whatever it is scored beside. When `exit_logits` is not null it gets
+  // (heads() - 1) values a window; those after its exit are not written.
+  virtual void Score(const Window* windows, size_t count, Scratch* scratch, const ExitRule* rules,
+                     HeadScore* scores, float* exit_logits) const = 0;
 };
 
 class Encoder::Scratch {
@@ -119,7 +134,7 @@ struct WindowScore {
   uint32_t text;   // index into the call's texts
   uint32_t begin;  // UTF-16 code units of that text, [begin, end)
   uint32_t end;
-  float logit;
+  HeadScore score;
 };
 
 // One question to the engine and its answer. Calls are pooled: their buffers
@@ -131,7 +146,8 @@ class Call {
   // --- set by the caller before Submit ---
   std::vector<std::u16string> texts;  // well-formed UTF-16
   uint32_t windows_max = 1;           // windows computed at most; earlier texts first
-  double deadline_ms = 0;             // waiting longer than this is answered with kDeadlineExceeded
+  bool may_exit_early = true;
+  double deadline_ms = 0;  // waiting longer than this is answered with kDeadlineExceeded
   void* user = nullptr;
 
   // --- the answer, valid from `done` until Release ---
@@ -153,6 +169,7 @@ struct EngineOptions {
   size_t queue_max = 1024;       // calls waiting; the next is refused with kBusy
   uint32_t window_tokens = 128;  // tokens of a window, special tokens included
   uint32_t window_stride = 96;   // tokens from one window's start to the next
+  std::vector<ExitRule> exits;   // one an early head of the model; empty: no window leaves early
   // Called on an inference thread, or on the thread that closes, exactly once a submitted call.
   // Must not block and must not call the engine, Release excepted.
   std::function<void(Call*)> done;
@@ -160,6 +177,7 @@ struct EngineOptions {
 
 struct EngineStats {
   uint64_t requests, refused_busy, refused_deadline, windows, tokens, batches;
+  std::vector<uint64_t> windows_by_head;  // of `windows`, which head answered
   uint32_t queue_depth;
 };
 

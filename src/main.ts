@@ -1,5 +1,4 @@
 /** Wires the daemon: listeners first, so that a taken port fails at once, then the model, then readiness. */
-import { isLoopback } from "./access/proxies.ts";
 import { textHasher } from "./cache/key.ts";
 import type { Settings } from "./config/schema.ts";
 import { GhostError } from "./errors.ts";
@@ -7,7 +6,7 @@ import { createAdminRoutes } from "./http/admin/index.ts";
 import { ConnectionCap } from "./http/connections.ts";
 import { type Access, createRoutes, createStateRoutes } from "./http/routes/index.ts";
 import type { Caller } from "./http/routes/scan.ts";
-import { type Certificate, HttpServer } from "./http/server.ts";
+import { HttpServer } from "./http/server.ts";
 import { queryLog } from "./log/query.ts";
 import type { LogRecord } from "./log/record.ts";
 import { Metrics } from "./metrics/metrics.ts";
@@ -15,14 +14,14 @@ import { signaturesVersion } from "./scan/index.ts";
 import { groupId } from "./service/groups.ts";
 import { Notifier } from "./service/notify.ts";
 import { packageVersion } from "./service/package.ts";
-import { compareSettings, readAccess, takeOver } from "./service/reload.ts";
 import {
-  describe,
-  describeLines,
-  openService,
-  type Service,
-  ServiceError,
-} from "./service/service.ts";
+  certificateOf,
+  compareSettings,
+  readAccess,
+  refuseOpenDoor,
+  takeOver,
+} from "./service/reload.ts";
+import { describe, describeLines, openService, type Service } from "./service/service.ts";
 import { Statistics } from "./service/statistics.ts";
 import { Storage } from "./service/storage.ts";
 import { normaliserVersion } from "./text/normalise.ts";
@@ -43,24 +42,6 @@ export interface Reloaded {
 
 /** What was accepted gets this long to be answered when the daemon stops; systemd waits a little longer. */
 const drainMs = 8_000;
-
-/** @throws ServiceError where strangers could ask without a key */
-function refuseOpenDoor(settings: Settings): void {
-  const isLocal = isLoopback(settings.host) || settings.host === "localhost";
-  if (isLocal || settings.insecure || settings.keysFile !== "") return;
-  throw new ServiceError(
-    `Expected a keysFile to listen on ${settings.host}, since anybody who reaches it could ask; --insecure allows it without`,
-  );
-}
-
-function certificateOf(settings: Settings): Certificate | undefined {
-  const { "tls.certFile": certFile, "tls.keyFile": keyFile } = settings;
-  if (certFile === "" && keyFile === "") return undefined;
-  if (certFile === "" || keyFile === "") {
-    throw new ServiceError("Expected both tls.certFile and tls.keyFile or neither");
-  }
-  return { certFile, keyFile };
-}
 
 const modeOf = (octal: string) => Number.parseInt(octal, 8);
 
@@ -128,6 +109,7 @@ export async function startDaemon(
   const metrics: Metrics = new Metrics(
     {
       queueDepth: () => service?.model.stats().queueDepth ?? 0,
+      windowsByLayer: () => service?.model.windowsByLayer() ?? {},
       logQueueDepth: () => storage.log?.waiting ?? 0,
       storeWritable: () => Number(storage.isWritable),
       diskCacheEntries: () => storage.disk?.count ?? 0,

@@ -38,7 +38,7 @@ function setUp({ score = 0.1, part = [0, 0, 1], truncated = false, fail }: Setup
     model,
     cache: new Cache(new MemoryCache({ entriesMax: 100, ttlMs: 60_000 })),
     keyOf: keyMaker(
-      { modelSha256: "m", signatures: "s", normaliser: "n", windowsMax: 8 },
+      { modelSha256: "m", signatures: "s", normaliser: "n", windowsMax: 8, earlyExit: true },
       Buffer.alloc(32),
     ),
     observer,

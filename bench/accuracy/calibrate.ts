@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Calibration } from "../../src/model/calibration.ts";
 import { type Manifest, runtimeFiles } from "../../src/model/folder.ts";
-import { dataFolder, readSet } from "./data.ts";
+import { dataFolder, readSet, setNames } from "./data.ts";
+import { chooseExits } from "./exits.ts";
 import { openUnbounded, scoreTexts, unboundedMs } from "./line.ts";
 
 /** Where each false-positive rate lies on the risk scale. */
@@ -28,6 +29,9 @@ const window = { tokens: 128, stride: 96 };
  * text on the steep part of the curve by some tenths. Damage moves logits by whole numbers.
  */
 const selfTestTolerance = 0.5;
+
+/** What early exits may cost at the block point. */
+const exitBudgets = { recall: 0.003, falsePositives: 0.001 };
 
 const { values } = parseArgs({
   options: {
@@ -76,7 +80,7 @@ function calibrationFrom(descending: readonly number[], source: string): Calibra
   }));
   const lowest = { logit: round((descending[count - 1] as number) - 1), score: 0 };
   const highest = { logit: round((inner[inner.length - 1]?.logit ?? 0) + 2), score: 1 };
-  return { source, texts: count, points: [lowest, ...inner, highest] };
+  return { source, texts: count, points: [lowest, ...inner, highest], exits: [] };
 }
 
 const data = dataFolder(values.data);
@@ -92,6 +96,7 @@ const provisional: Calibration = {
     { logit: -10, score: 0 },
     { logit: 10, score: 1 },
   ],
+  exits: [],
 };
 writeJson("calibration.json", provisional);
 writeJson("selftest.json", {
@@ -106,7 +111,24 @@ const descending = (await scoreTexts(model, benign))
   .map(({ logit }) => logit)
   .sort((a, b) => b - a);
 const source = "largest logit over windows and readings of dev/heldout_benign, `npm run calibrate`";
-const calibration = calibrationFrom(descending, source);
+const points = calibrationFrom(descending, source);
+const labelled = setNames(data).flatMap((set) =>
+  readSet(data, set)
+    .filter(({ label }) => label !== -1)
+    .map(({ text, label, source: from, lang }) => ({
+      text,
+      isAttack: label === 1,
+      group: `${set} ${label === 1 ? from : ""} ${set === "multilingual" ? lang : ""}`,
+    })),
+);
+const exits = await chooseExits(
+  folder,
+  readJson("config.json").exit_layers,
+  labelled,
+  points,
+  exitBudgets,
+);
+const calibration: Calibration = { ...points, exits };
 const int8 = await Promise.all(
   vectors.map(
     async ({ text }) => (await model.score([text], unboundedMs, { isAdmitted: true })).logit,

@@ -16,6 +16,7 @@ export function openUnbounded(modelFolder: string): Model {
     threads: 2,
     queueMax: 1024,
     windowsMax: 1_000_000,
+    earlyExit: false,
     queueWaitMsMax: () => unboundedMs,
   });
 }

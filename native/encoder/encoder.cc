@@ -41,7 +41,10 @@ class EncoderScratch final : public Encoder::Scratch {
   Activations q;     // [tokens][hidden], x quantised
   Activations context_q;
   Activations inner_q;
-  std::vector<uint32_t> starts;  // first row of each text; reserved at construction
+  // Of the windows that are still on their way, in order; reserved at construction.
+  std::vector<uint32_t> starts;   // first row
+  std::vector<uint32_t> counts;   // rows
+  std::vector<uint32_t> indexes;  // place in the batch
 
  private:
   std::unique_ptr<char, void (*)(void*)> memory_{nullptr, std::free};
@@ -87,7 +90,9 @@ EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max
   q = place(q_at);
   context_q = place(context_q_at);
   inner_q = place(inner_q_at);
-  starts.reserve(tokens + 1);
+  starts.reserve(tokens);
+  counts.reserve(tokens);
+  indexes.reserve(tokens);
 }
 
 class Int8Encoder final : public Encoder {
@@ -102,13 +107,18 @@ class Int8Encoder final : public Encoder {
   std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const override {
     return std::make_unique<EncoderScratch>(config_, tokens_max);
   }
-  void Score(const Window* windows, size_t count, Scratch* scratch, float* logits,
-             float* exit_logits) const override;
+  void Score(const Window* windows, size_t count, Scratch* scratch, const ExitRule* rules,
+             HeadScore* scores, float* exit_logits) const override;
 
  private:
   Status MapSections(const PackedHeader& header);
   // The rest of a layer after attention, for `rows` rows of x.
   void FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const;
+  // Asks an early head; windows that leave are answered and their rows closed up.
+  // Returns the rows that are left.
+  uint32_t Exit(size_t exit, const ExitRule* rules, const Window* windows, EncoderScratch* s,
+                HeadScore* scores, float* exit_logits) const;
+  HeadScore Ask(size_t head, const float* x) const;
 
   Config config_;
   MappedFile file_;
@@ -248,16 +258,59 @@ void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) c
   });
 }
 
-void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch, float* logits,
-                        float* exit_logits) const {
+HeadScore Int8Encoder::Ask(size_t head, const float* x) const {
+  float logit = kernels_->dot(x, heads_[head].weights, config_.hidden) + heads_[head].bias;
+  return {logit, static_cast<uint32_t>(head)};
+}
+
+uint32_t Int8Encoder::Exit(size_t exit, const ExitRule* rules, const Window* windows,
+                           EncoderScratch* s, HeadScore* scores, float* exit_logits) const {
+  auto hidden = static_cast<size_t>(config_.hidden);
+  size_t kept = 0;
+  uint32_t rows = 0;
+  for (size_t w = 0; w < s->starts.size(); ++w) {
+    size_t from = s->starts[w], count = s->counts[w];
+    HeadScore score = Ask(exit, s->x + from * hidden);
+    uint32_t index = s->indexes[w];
+    if (exit_logits != nullptr)
+      exit_logits[index * config_.exit_layers.size() + exit] = score.logit;
+    if (rules != nullptr && windows[index].may_exit_early &&
+        (score.logit <= rules[exit].benign || score.logit >= rules[exit].attack)) {
+      scores[index] = score;
+      continue;
+    }
+    if (from != rows) {
+      std::memmove(s->x + rows * hidden, s->x + from * hidden, count * hidden * sizeof(float));
+      std::memmove(s->q.values + rows * s->q.stride, s->q.values + from * s->q.stride,
+                   count * s->q.stride);
+      std::memmove(s->q.scales + rows, s->q.scales + from, count * sizeof(float));
+      std::memmove(s->q.zeros + rows, s->q.zeros + from, count * sizeof(int32_t));
+    }
+    s->starts[kept] = rows;
+    s->counts[kept] = static_cast<uint32_t>(count);
+    s->indexes[kept++] = index;
+    rows += static_cast<uint32_t>(count);
+  }
+  s->starts.resize(kept);
+  s->counts.resize(kept);
+  s->indexes.resize(kept);
+  return rows;
+}
+
+void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch,
+                        const ExitRule* rules, HeadScore* scores, float* exit_logits) const {
   auto* s = static_cast<EncoderScratch*>(scratch);
   auto hidden = static_cast<size_t>(config_.hidden);
   int hidden_panels = config_.hidden / kPanelColumns;
   int head_size = config_.hidden / config_.heads;
   s->starts.clear();
+  s->counts.clear();
+  s->indexes.clear();
   uint32_t rows = 0;
   for (size_t w = 0; w < count; ++w) {
     s->starts.push_back(rows);
+    s->counts.push_back(windows[w].count);
+    s->indexes.push_back(static_cast<uint32_t>(w));
     for (uint32_t i = 0; i < windows[w].count; ++i, ++rows) {
       auto id = static_cast<size_t>(windows[w].ids[i]);
       kernels_->embed(words_ + id * hidden, word_scales_[id], positions_ + i * hidden,
@@ -265,10 +318,9 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch, f
                       static_cast<int>(rows));
     }
   }
-  s->starts.push_back(rows);
   size_t stride = 3 * hidden;
   size_t exit = 0;
-  for (int i = 0; i < config_.layers; ++i) {
+  for (int i = 0; i < config_.layers && rows > 0; ++i) {
     const Layer& layer = layers_[static_cast<size_t>(i)];
     bool last = i + 1 == config_.layers;
     // Keys and values of every token; queries too, except in the last layer.
@@ -276,33 +328,28 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch, f
     kernels_->linear(s->q, 0, static_cast<int>(rows), layer.qkv, first_panel,
                      3 * hidden_panels - first_panel, false,
                      s->qkv + static_cast<size_t>(first_panel) * kPanelColumns, stride);
-    for (size_t w = 0; w < count; ++w) {
+    for (size_t w = 0; w < s->starts.size(); ++w) {
       size_t start = s->starts[w];
       float* q = s->qkv + start * stride;
       if (last) {
         kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels, false, q,
                          stride);
       }
-      int tokens = static_cast<int>(windows[w].count);
+      int tokens = static_cast<int>(s->counts[w]);
       float* out = s->context + (last ? w : start) * hidden;
       kernels_->attention(q, stride, q + hidden, q + 2 * hidden, stride, last ? 1 : tokens, tokens,
                           config_.heads, head_size, out, hidden, s->attention);
       if (last) std::memmove(s->x + w * hidden, s->x + start * hidden, hidden * sizeof(float));
     }
-    FinishLayer(layer, static_cast<int>(last ? count : rows), s);
-    if (exit_logits != nullptr && exit < config_.exit_layers.size() &&
-        config_.exit_layers[exit] == i + 1) {
-      const Head& head = heads_[exit];
-      for (size_t w = 0; w < count; ++w) {
-        exit_logits[w * config_.exit_layers.size() + exit] =
-            kernels_->dot(s->x + s->starts[w] * hidden, head.weights, config_.hidden) + head.bias;
-      }
+    FinishLayer(layer, static_cast<int>(last ? s->starts.size() : rows), s);
+    if (exit < config_.exit_layers.size() && config_.exit_layers[exit] == i + 1) {
+      if (rules != nullptr || exit_logits != nullptr)
+        rows = Exit(exit, rules, windows, s, scores, exit_logits);
       ++exit;
     }
   }
-  for (size_t w = 0; w < count; ++w) {
-    logits[w] = kernels_->dot(s->x + w * hidden, heads_.back().weights, config_.hidden) +
-                heads_.back().bias;
+  for (size_t w = 0; w < s->starts.size(); ++w) {
+    scores[s->indexes[w]] = Ask(heads_.size() - 1, s->x + w * hidden);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -33,8 +34,8 @@ constexpr size_t kKeptTextUnits = 16 << 10;
 class EngineCall final : public Call {
  public:
   WindowPlan plan;
-  std::vector<float> logits;  // one a unique window
-  size_t next_window = 0;     // of plan.unique()
+  std::vector<HeadScore> scores;  // one a unique window
+  size_t next_window = 0;         // of plan.unique()
   bool started = false;
   Clock::time_point submitted;
 };
@@ -87,7 +88,7 @@ class ThreadedEngine final : public Engine {
     WindowScratch scratch;
     std::unique_ptr<Encoder::Scratch> encoder;
     std::vector<Window> windows;
-    std::vector<float> logits;
+    std::vector<HeadScore> scores;
     std::vector<EngineCall*> calls;  // one a window of the batch
   };
 
@@ -121,6 +122,7 @@ class ThreadedEngine final : public Engine {
   std::condition_variable all_started_;
   std::mutex join_mutex_;  // two may close at once; the second waits for the first
   std::vector<std::thread> threads_;
+  std::deque<std::atomic<uint64_t>> windows_by_head_;
   std::atomic<uint64_t> requests_{0}, busy_{0}, late_{0}, windows_{0}, tokens_{0}, batches_{0};
 };
 
@@ -142,6 +144,12 @@ Status ThreadedEngine::Start() {
                              std::to_string(encoder_->vocabulary_size()) + " pieces but got " +
                              std::to_string(tokenizer_->vocabulary_size()));
   }
+  size_t early = encoder_->heads() - 1;
+  if (!options_.exits.empty() && options_.exits.size() != early) {
+    return refuse("Expected a rule for each of " + std::to_string(early) +
+                  " early heads or none but received " + std::to_string(options_.exits.size()));
+  }
+  for (size_t head = 0; head <= early; ++head) windows_by_head_.emplace_back(0);
   size_t count =
       options_.cores.empty() ? static_cast<size_t>(options_.threads) : options_.cores.size();
   if (count < 1 || count > 256) return refuse("Expected 1 to 256 inference threads");
@@ -182,8 +190,8 @@ void ThreadedEngine::Release(Call* base) {
   call->plan.Shrink();
   if (call->windows.capacity() > kKeptTextUnits / sizeof(WindowScore))
     std::vector<WindowScore>().swap(call->windows);
-  if (call->logits.capacity() > kKeptTextUnits / sizeof(float))
-    std::vector<float>().swap(call->logits);
+  if (call->scores.capacity() > kKeptTextUnits / sizeof(HeadScore))
+    std::vector<HeadScore>().swap(call->scores);
   for (std::u16string& text : call->texts) {
     if (text.capacity() > kKeptTextUnits) std::u16string().swap(text);
   }
@@ -223,7 +231,10 @@ Status ThreadedEngine::Submit(Call* base) {
 
 EngineStats ThreadedEngine::Stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return {requests_, busy_, late_, windows_, tokens_, batches_, static_cast<uint32_t>(fresh_)};
+  EngineStats stats{requests_, busy_, late_, windows_, tokens_, batches_, {}, 0};
+  for (const auto& windows : windows_by_head_) stats.windows_by_head.push_back(windows);
+  stats.queue_depth = static_cast<uint32_t>(fresh_);
+  return stats;
 }
 
 void ThreadedEngine::Close() {
@@ -265,7 +276,7 @@ Status ThreadedEngine::Prepare(size_t index, Worker* worker) {
     worker->encoder = encoder_->NewScratch(batch_tokens_max_);
     worker->windows.reserve(kBatchWindowsMax);
     worker->calls.reserve(kBatchWindowsMax);
-    worker->logits.resize(kBatchWindowsMax);
+    worker->scores.resize(kBatchWindowsMax);
   } catch (const std::bad_alloc&) {
     return Status::Error(StatusCode::kOutOfMemory, "No memory for an inference thread");
   }
@@ -300,7 +311,7 @@ bool ThreadedEngine::Begin(EngineCall* call, Worker* worker) {
   try {
     call->plan.Build(call->texts, call->windows_max, shape, *tokenizer_, &worker->scratch,
                      &call->windows);
-    call->logits.resize(call->plan.unique().size());
+    call->scores.resize(call->plan.unique().size());
   } catch (const std::bad_alloc&) {
     Refuse(call, StatusCode::kOutOfMemory, "No memory for a text");
     return false;
@@ -350,7 +361,8 @@ bool ThreadedEngine::Gather(Worker* worker) {
     size_t before = worker->windows.size();
     while (at < unique.size() && worker->windows.size() < kBatchWindowsMax &&
            (tokens == 0 || tokens + unique[at].count <= batch_tokens_max_)) {
-      worker->windows.push_back({call->plan.ids(unique[at]), unique[at].count});
+      worker->windows.push_back(
+          {call->plan.ids(unique[at]), unique[at].count, call->may_exit_early});
       worker->calls.push_back(call);
       tokens += unique[at].count;
       ++at;
@@ -371,15 +383,17 @@ void ThreadedEngine::Compute(Worker* worker) {
   size_t count = worker->windows.size();
   if (count == 0) return;
   Clock::time_point from = Clock::now();
-  encoder_->Score(worker->windows.data(), count, worker->encoder.get(), worker->logits.data(),
-                  nullptr);
+  const ExitRule* rules = options_.exits.empty() ? nullptr : options_.exits.data();
+  encoder_->Score(worker->windows.data(), count, worker->encoder.get(), rules,
+                  worker->scores.data(), nullptr);
   double spent = Milliseconds(Clock::now() - from);
   ++batches_;
   windows_ += count;
   bool requeued = false;
   for (size_t i = 0; i < count; ++i) {
     EngineCall* call = worker->calls[i];
-    call->logits[call->next_window++] = worker->logits[i];
+    ++windows_by_head_[worker->scores[i].head];
+    call->scores[call->next_window++] = worker->scores[i];
     if (i + 1 < count && worker->calls[i + 1] == call) continue;
     call->model_ms += spent;
     if (call->next_window == call->plan.unique().size()) {
@@ -396,7 +410,7 @@ void ThreadedEngine::Compute(Worker* worker) {
 
 void ThreadedEngine::Finish(EngineCall* call) {
   for (size_t i = 0; i < call->windows.size(); ++i) {
-    call->windows[i].logit = call->logits[call->plan.source()[i]];
+    call->windows[i].score = call->scores[call->plan.source()[i]];
   }
   call->passes = static_cast<uint32_t>(call->plan.unique().size());
   options_.done(call);

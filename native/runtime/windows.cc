@@ -108,7 +108,7 @@ void WindowPlan::Build(const std::vector<std::u16string>& texts, uint32_t window
       auto length = static_cast<uint32_t>(texts[text].size());
       uint32_t from = whole ? 0 : begins.To(tokens[start].begin);
       uint32_t to = whole ? length : ends.To(tokens[end - 1].end);
-      scores->push_back({text, from, to, 0.0f});
+      scores->push_back({text, from, to, {0.0f, 0}});
       source_.push_back(index);
       if (end == count) break;
     }

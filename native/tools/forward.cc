@@ -30,17 +30,17 @@ void Time(const ghostai::Encoder& encoder, uint32_t tokens, double seconds) {
   for (int32_t& id : ids) id = static_cast<int32_t>(random() % encoder.vocabulary_size());
   ghostai::Window window{ids.data(), tokens};
   auto scratch = encoder.NewScratch(tokens);
-  float logit;
+  ghostai::HeadScore score;
   std::vector<double> times;
   auto until = Clock::now() + std::chrono::duration<double>(seconds);
   // The first pass of the loop warms up too: slow kernels would spend their time on a longer one.
   for (int warm_up = 0; warm_up < 20 && Clock::now() < until; ++warm_up) {
-    encoder.Score(&window, 1, scratch.get(), &logit, nullptr);
+    encoder.Score(&window, 1, scratch.get(), nullptr, &score, nullptr);
   }
   until = Clock::now() + std::chrono::duration<double>(seconds);
   while (Clock::now() < until || times.size() < 3) {
     auto from = Clock::now();
-    encoder.Score(&window, 1, scratch.get(), &logit, nullptr);
+    encoder.Score(&window, 1, scratch.get(), nullptr, &score, nullptr);
     times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - from).count());
   }
   std::sort(times.begin(), times.end());
@@ -117,7 +117,9 @@ int main(int argc, char** argv) {
     } else {
       auto scratch = encoder->NewScratch(window.size());
       ghostai::Window one{window.data(), static_cast<uint32_t>(window.size())};
-      encoder->Score(&one, 1, scratch.get(), &logit, nullptr);
+      ghostai::HeadScore score;
+      encoder->Score(&one, 1, scratch.get(), nullptr, &score, nullptr);
+      logit = score.logit;
     }
     std::printf("%.6f\n", static_cast<double>(logit));
   }

@@ -120,7 +120,7 @@ export class DiskCache {
   }
 
   async #flush(store: Store): Promise<void> {
-    if (this.#writing !== undefined) return;
+    if (this.#writing !== undefined) return this.#writing;
     const batch = this.#waiting;
     this.#writing = this.#write(store, batch);
     await this.#writing;

@@ -13,6 +13,8 @@ export interface KeyVersions {
   readonly normaliser: string;
   /** The window budget: a text longer than it scores otherwise. */
   readonly windowsMax: number;
+  /** Whether an early head may answer. */
+  readonly earlyExit: boolean;
 }
 
 function field(tag: string, value: string): string {
@@ -25,7 +27,8 @@ export function keyMaker(versions: KeyVersions, secret: Buffer): (segment: Segme
     field("model", versions.modelSha256) +
     field("signatures", versions.signatures) +
     field("normaliser", versions.normaliser) +
-    field("windows", String(versions.windowsMax));
+    field("windows", String(versions.windowsMax)) +
+    field("exit", String(versions.earlyExit));
   return (segment) =>
     createHmac("sha256", secret)
       .update(prefix + field("origin", segment.origin) + field("text", segment.text), "utf8")

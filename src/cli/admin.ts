@@ -2,7 +2,7 @@
 
 import { Client } from "../client/client.ts";
 import { settingKeys } from "../config/schema.ts";
-import { readAccess } from "../service/reload.ts";
+import { certificateOf, readAccess, refuseOpenDoor } from "../service/reload.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { adminSocket, refusePositionals, settingFlags, settingsFrom } from "./settings.ts";
 
@@ -21,7 +21,7 @@ export const configHelp = `Usage: ghostai config [show|reload] [--socket PATH]
        ghostai config check [--config FILE] [flags]
 
 show prints the running daemon's settings as JSON; reload makes it read them again, as SIGHUP does.
-check reads the settings as a daemon would, with its keys' file, and says whether they are in order;
+check reads the settings as a daemon would, with its keys' file and certificate, and says whether they are in order;
 it needs no daemon. Exit code: 0 when they are, 1 when not.
 `;
 
@@ -53,7 +53,10 @@ export async function configCommand(args: readonly string[]): Promise<number> {
   const [command = "show", ...rest] = given.positionals;
   if (rest.length > 0) throw new UsageError(`Expected no argument but received ${rest[0]}`);
   if (command === "check") {
-    readAccess(settingsFrom(given));
+    const settings = settingsFrom(given);
+    readAccess(settings);
+    refuseOpenDoor(settings);
+    certificateOf(settings);
     process.stdout.write(`${settingKeys.length} settings in order\n`);
     return 0;
   }

@@ -39,8 +39,8 @@ const fail = (text: string, advice: string): Result => ({
   text: `${text}: ${advice}`,
 });
 
-const reasonOf = (error: unknown) =>
-  (error as NodeJS.ErrnoException).code ?? (error as Error).message.split("\n")[0] ?? "";
+const firstLine = (error: unknown) => (error as Error).message.split("\n")[0] ?? "";
+const reasonOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? firstLine(error);
 
 const node: Check = () => {
   const { from, below } = packageEngines();
@@ -99,15 +99,17 @@ const store: Check = (settings) => {
   if (folder === "") return warn("no store", "set store.path for a log and a cache that last");
   const nearest = existing(folder);
   try {
-    accessSync(nearest, constants.W_OK);
+    mustBeWritable(nearest);
   } catch {
-    return fail(`data folder ${folder}`, `make ${nearest} writable for this user`);
+    return fail(`data folder ${folder}`, `make ${nearest} a folder that this user may write to`);
   }
   if (!existsSync(folder)) return ok(`data folder ${folder} will be made`);
   if ((statSync(folder).mode & 0o077) !== 0) {
     return warn(`data folder ${folder} is readable by others`, `chmod 700 ${folder}`);
   }
-  if (!native().system.lockFile(`${folder}/daemon.lock`)) {
+  // Asked only where it is there: a file made here would belong to whoever asks.
+  const lock = `${folder}/daemon.lock`;
+  if (existsSync(lock) && !native().system.lockFile(lock)) {
     return ok(`data folder ${folder}, in use by a running daemon`);
   }
   if (!endedUncleanly(folder)) return ok(`data folder ${folder}`);
@@ -119,6 +121,12 @@ function existing(path: string): string {
   return existsSync(path) ? path : existing(dirname(path));
 }
 
+/** Throws where the path is no folder, or not one that this user may write to. */
+function mustBeWritable(path: string): void {
+  if (!statSync(path).isDirectory()) throw new Error(`${path} is no folder`);
+  accessSync(path, constants.W_OK);
+}
+
 const sockets: Check = (settings) => {
   for (const [path, group] of [
     [settings.socketPath, settings.socketGroup],
@@ -127,7 +135,7 @@ const sockets: Check = (settings) => {
     if (path === "") continue;
     try {
       groupId(group);
-      accessSync(existing(dirname(path)), constants.W_OK);
+      mustBeWritable(existing(dirname(path)));
     } catch (error) {
       const reason = reasonOf(error);
       return fail(`socket ${path}`, `${reason}; make its folder writable and its group exist`);
@@ -144,13 +152,23 @@ const access: Check = (settings) => {
 };
 
 const model: Check = async (settings) => {
+  const path = settings["model.path"] || shippedModelPath;
+  try {
+    return await tried(path, settings);
+  } catch (error) {
+    return fail(`model ${path}`, `${firstLine(error)}; install it again, or set model.path`);
+  }
+};
+
+async function tried(path: string, settings: Settings): Promise<Result> {
   const opened = openModel({
-    path: settings["model.path"] || shippedModelPath,
+    path,
     kernels: settings["model.kernels"],
     cores: [],
     threads: 1,
     queueMax: 64,
     windowsMax: settings["model.windowsMax"],
+    earlyExit: settings["model.earlyExit"],
     queueWaitMsMax: () => 60_000,
   });
   try {
@@ -159,7 +177,7 @@ const model: Check = async (settings) => {
   } finally {
     await opened.close();
   }
-};
+}
 
 const port: Check = ({ host, port: wanted }) =>
   new Promise((resolve) => {
@@ -213,7 +231,7 @@ export async function doctorCommand(args: readonly string[]): Promise<number> {
     try {
       result = await check(settings);
     } catch (error) {
-      result = { level: "fail", text: reasonOf(error) };
+      result = { level: "fail", text: firstLine(error) };
     }
     isFailed ||= result.level === "fail";
     process.stdout.write(`${result.level.padEnd(4)}  ${name.padEnd(8)} ${result.text}\n`);

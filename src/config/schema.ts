@@ -204,6 +204,10 @@ export const settings = {
     true,
     "Whether the event loop and each inference thread are pinned to cores of their own. With one allowed core nothing is pinned.",
   ),
+  "model.earlyExit": toggle(
+    true,
+    "Whether a window that is surely benign or surely an attack is answered by an early layer, which saves about half of the work.",
+  ),
   "model.queueMax": integer(
     1,
     1_000_000,

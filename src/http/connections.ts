@@ -22,6 +22,8 @@ export interface ConnectionCapOptions {
 
 /** The kernel's list is read no more often: it is long where there are many connections. */
 const recountMs = 1000;
+/** Addresses that are kept at most after their connections have ended. */
+const goneMax = 10_000;
 const established = "01";
 
 /** The bytes of an address as /proc spells it: words of 32 bits, each in the processor's (little endian) order. */
@@ -70,10 +72,12 @@ export class ConnectionCap implements ConnectionGuard {
   }
 
   #hasPlace(address: string, max: number): boolean {
-    if ((this.#counts.get(address) ?? 0) >= max && this.#hasEnded) this.#recount();
-    const count = this.#counts.get(address) ?? 0;
-    if (count >= max) return false;
-    this.#counts.set(address, count + 1);
+    const isFull = () => this.#open >= max && (this.#counts.get(address) ?? 0) >= max;
+    if ((isFull() && this.#hasEnded) || this.#counts.size > this.#open + goneMax) {
+      this.#recount(address);
+    }
+    if (isFull()) return false;
+    this.#counts.set(address, (this.#counts.get(address) ?? 0) + 1);
     return true;
   }
 
@@ -93,7 +97,8 @@ export class ConnectionCap implements ConnectionGuard {
     this.#hasEnded = false;
   }
 
-  #recount(): void {
+  /** @param opening whose connection is in the kernel's list already, but not open yet */
+  #recount(opening: string): void {
     const now = this.#options.now();
     if (now - this.#countedAt < recountMs) return;
     this.#countedAt = now;
@@ -105,6 +110,7 @@ export class ConnectionCap implements ConnectionGuard {
         // Without the list an address gets its share anew each second.
       }
     }
+    counts.set(opening, Math.max(0, (counts.get(opening) ?? 0) - 1));
     this.#take(counts);
   }
 }

@@ -7,7 +7,7 @@ export interface Exchange extends BodySource {
   readonly contentEncoding: string;
   /** Values of authorization and of x-api-key. */
   readonly credentials: { readonly authorization: string; readonly apiKey: string };
-  /** Value of x-forwarded-for; whether to believe it is another question. */
+  /** Values of x-forwarded-for, joined by commas; not empty where it was there at all. Whether to believe it is another question. */
   readonly forwardedFor: string;
   /** Value of x-timeout-ms. */
   readonly timeoutMs: string;

@@ -10,8 +10,8 @@ import {
   us_listen_socket_close,
   us_socket_local_port,
 } from "uWebSockets.js";
-import { randomUUID } from "node:crypto";
-import { chmodSync, chownSync, statSync } from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { chmodSync, chownSync, readFileSync, statSync } from "node:fs";
 import { STATUS_CODES } from "node:http";
 import { addressText } from "../access/proxies.ts";
 import { GhostError } from "../errors.ts";
@@ -51,7 +51,7 @@ export interface SocketAccess {
   readonly groupId?: number | undefined;
 }
 
-/** A plain listener that hands its connections to another app of this thread. */
+/** A listener that hands its connections to another app of this thread. */
 type Acceptor = TemplatedApp & {
   addChildAppDescriptor(descriptor: unknown): void;
   removeChildAppDescriptor(descriptor: unknown): void;
@@ -66,6 +66,15 @@ export interface ConnectionGuard {
 
 /** Told of every error that is answered, with what caused it. */
 export type ErrorListener = (error: GhostError, cause: unknown) => void;
+
+/** A header's values in order: a proxy may add a line of its own below the client's. */
+function allOf(request: HttpRequest, name: string): string {
+  let values: string | undefined;
+  request.forEach((key, value) => {
+    if (key === name) values = values === undefined ? value || "," : `${values},${value}`;
+  });
+  return values ?? "";
+}
 
 /** One request on its way. Valid for the routes until it is answered or the client is gone. */
 class UwsExchange implements Exchange {
@@ -94,10 +103,10 @@ class UwsExchange implements Exchange {
       authorization: request.getHeader("authorization"),
       apiKey: request.getHeader("x-api-key"),
     };
-    this.forwardedFor = request.getHeader("x-forwarded-for");
     this.timeoutMs = request.getHeader("x-timeout-ms");
     this.query = request.getQuery() ?? "";
     this.peerAddress = addressText(new Uint8Array(response.getRemoteAddress()));
+    this.forwardedFor = this.peerAddress === "" ? "" : allOf(request, "x-forwarded-for");
     this.proxiedAddress = addressText(new Uint8Array(response.getProxiedRemoteAddress()));
     const given = request.getHeader("x-request-id");
     this.requestId = requestIdPattern.test(given) ? given : randomUUID();
@@ -153,6 +162,26 @@ function giveAccess(path: string, { mode, groupId }: SocketAccess): void {
   }
 }
 
+/** @throws ListenError */
+function secureApp<Kind extends TemplatedApp>({ certFile, keyFile }: Certificate): Kind {
+  checkCertificate(certFile, keyFile);
+  try {
+    return SSLApp({ cert_file_name: certFile, key_file_name: keyFile }) as Kind;
+  } catch {
+    throw new ListenError(
+      `Expected a certificate in ${certFile} and its key in ${keyFile} that TLS can be served with`,
+    );
+  }
+}
+
+/** @throws ListenError where a file cannot be read */
+function hashOf({ certFile, keyFile }: Certificate): string {
+  checkCertificate(certFile, keyFile);
+  const hash = createHash("sha256");
+  for (const file of [certFile, keyFile]) hash.update(readFileSync(file)).update("\0");
+  return hash.digest("hex");
+}
+
 /** Serves routes on what it is told to listen on. */
 export class HttpServer {
   readonly #app: TemplatedApp;
@@ -166,6 +195,8 @@ export class HttpServer {
   readonly #guard: ConnectionGuard | undefined;
   #acceptor: Acceptor | undefined;
   #secure: Receiver | undefined;
+  /** What the certificate's files held when it was last read. */
+  #certificateHash = "";
   /** Apps whose certificate was replaced: they serve their connections to the end. */
   readonly #retired: TemplatedApp[] = [];
   #inFlight = 0;
@@ -192,9 +223,8 @@ export class HttpServer {
     return app;
   }
 
-  #secured({ certFile, keyFile }: Certificate): Receiver {
-    checkCertificate(certFile, keyFile);
-    return this.#serve(SSLApp({ cert_file_name: certFile, key_file_name: keyFile }) as Receiver);
+  #secured(certificate: Certificate): Receiver {
+    return this.#serve(secureApp<Receiver>(certificate));
   }
 
   /** Requests accepted and not answered. */
@@ -220,9 +250,12 @@ export class HttpServer {
   /** TLS connections are accepted by one app and served by another, so that the other can be replaced. */
   #accept(certificate: Certificate): Acceptor {
     const secure = this.#secured(certificate);
-    const acceptor = App() as Acceptor;
+    // Serves nothing itself, but must be of the receivers' kind: a plain app's connections are smaller
+    // in memory than those that a receiver makes of them.
+    const acceptor = secureApp<Acceptor>(certificate);
     acceptor.addChildAppDescriptor(secure.getDescriptor());
     this.#secure = secure;
+    this.#certificateHash = hashOf(certificate);
     this.#acceptor = acceptor;
     return acceptor;
   }
@@ -231,10 +264,13 @@ export class HttpServer {
   replaceCertificate(certificate: Certificate): void {
     const [acceptor, old] = [this.#acceptor, this.#secure];
     if (acceptor === undefined || old === undefined) return;
+    // A replaced app stays for its connections, so nothing is replaced by the same.
+    if (this.#certificateHash === hashOf(certificate)) return;
     const secure = this.#secured(certificate);
     acceptor.addChildAppDescriptor(secure.getDescriptor());
     acceptor.removeChildAppDescriptor(old.getDescriptor());
     this.#secure = secure;
+    this.#certificateHash = hashOf(certificate);
     this.#retired.push(old);
   }
 

@@ -15,6 +15,8 @@ const reloadOutcomes = ["done", "refused"] as const;
 /** What is asked for when metrics are read. */
 export interface Gauges {
   readonly queueDepth: () => number;
+  /** Windows that the model answered since its start, by the layer after which they left. */
+  readonly windowsByLayer: () => Readonly<Record<string, number>>;
   readonly logQueueDepth: () => number;
   readonly storeWritable: () => number;
   readonly diskCacheEntries: () => number;
@@ -150,6 +152,18 @@ export class Metrics {
       registers,
     });
     this.#reloads = byName(reloadOutcomes, (outcome) => fromZero(reloads.labels({ outcome })));
+    new Counter({
+      name: "ghostai_model_windows_total",
+      help: "Windows of text that the model answered, by the layer after which they left",
+      labelNames: ["layer"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [layer, count] of Object.entries(gauges.windowsByLayer())) {
+          this.labels({ layer }).inc(count);
+        }
+      },
+    });
     for (const [name, help, value] of [
       ["ghostai_model_queue_depth", "Texts waiting for the model", gauges.queueDepth],
       ["ghostai_log_queue_depth", "Records waiting to be written", gauges.logQueueDepth],

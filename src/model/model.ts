@@ -3,7 +3,7 @@
  * scores. Windows are made by the addon, which sees the tokens.
  */
 import { GhostError } from "../errors.ts";
-import { riskScore } from "./calibration.ts";
+import { type Exit, lastHeadLogit, riskScore } from "./calibration.ts";
 import { ModelError, type ModelErrorCode, type ModelFolder, readModelFolder } from "./folder.ts";
 import { QueueLoad } from "./load.ts";
 import { type NativeHandle, type NativeScore, type NativeStats, native } from "./native.ts";
@@ -22,6 +22,8 @@ export interface ModelOptions {
   readonly queueMax: number;
   /** Windows computed at most for one segment over all its readings. */
   readonly windowsMax: number;
+  /** Whether windows that are sure may leave at an early head. */
+  readonly earlyExit: boolean;
   /** Longest expected wait in the queue; while it is longer, calls are refused. */
   readonly queueWaitMsMax: () => number;
 }
@@ -70,6 +72,8 @@ export interface Model {
   /** Whether the addon answers: one test vector is scored right, or others are while the queue is full. */
   probe(): Promise<boolean>;
   stats(): NativeStats;
+  /** Windows answered since the start, by the layer after which they left; `last` for the last. */
+  windowsByLayer(): Readonly<Record<string, number>>;
   /** Answers the batch that runs, refuses what waits. */
   close(): Promise<void>;
 }
@@ -80,18 +84,30 @@ const refusals: Readonly<Record<string, "busy" | "deadline_exceeded" | "shutting
   ERR_MODEL_CLOSED: "shutting_down",
 };
 
-function riskiestWindow({
-  windows,
-}: NativeScore): [reading: number, start: number, end: number, logit: number] {
-  let best = 0;
-  for (let at = 4; at < windows.length; at += 4) {
-    if ((windows[at + 3] as number) > (windows[best + 3] as number)) best = at;
+/** Numbers of one window in the addon's answer. */
+const windowFields = 5;
+
+/** The riskiest window, its logit on the last head's scale. */
+function riskiestWindow(
+  { windows }: NativeScore,
+  exits: readonly Exit[],
+): [reading: number, start: number, end: number, logit: number] {
+  let best = -1;
+  let highest = Number.NEGATIVE_INFINITY;
+  for (let at = 0; at < windows.length; at += windowFields) {
+    const exit = exits[windows[at + 4] as number];
+    const own = windows[at + 3] as number;
+    const logit = exit === undefined ? own : lastHeadLogit(exit, own);
+    if (best === -1 || logit > highest || Number.isNaN(logit)) {
+      best = at;
+      highest = logit;
+    }
   }
-  const [reading, start, end, logit] = windows.subarray(best, best + 4);
-  if (reading === undefined || start === undefined || end === undefined || logit === undefined) {
+  const [reading, start, end] = windows.subarray(best, best + 3);
+  if (reading === undefined || start === undefined || end === undefined) {
     throw new GhostError("internal_error", "the model returned no window");
   }
-  return [reading, start, end, logit];
+  return [reading, start, end, highest];
 }
 
 /** What the addon takes as "any time". */
@@ -143,22 +159,27 @@ class OpenModel implements Model {
     admission.isAdmitted = true;
     this.#load.begin(performance.now());
     try {
-      return await this.#score(readings, Math.min(Math.ceil(deadlineMs), deadlineMsMax));
+      const { earlyExit } = this.#options;
+      return await this.#score(readings, Math.min(Math.ceil(deadlineMs), deadlineMsMax), earlyExit);
     } finally {
       this.#load.end(performance.now());
     }
   }
 
-  async #score(readings: readonly string[], deadlineMs: number): Promise<ModelScore> {
+  async #score(
+    readings: readonly string[],
+    deadlineMs: number,
+    earlyExit: boolean,
+  ): Promise<ModelScore> {
     let result: NativeScore;
     try {
       const { windowsMax } = this.#options;
-      result = await native().score(this.#handle, readings, { windowsMax, deadlineMs });
+      result = await native().score(this.#handle, readings, { windowsMax, deadlineMs, earlyExit });
     } catch (error) {
       const code = (error as { code?: string }).code ?? "";
       throw new GhostError(refusals[code] ?? "internal_error", (error as Error).message);
     }
-    const [reading, start, end, logit] = riskiestWindow(result);
+    const [reading, start, end, logit] = riskiestWindow(result, this.#folder.calibration.exits);
     if (!Number.isFinite(logit)) {
       throw new GhostError("internal_error", "the model returned a score that is not a number");
     }
@@ -182,7 +203,7 @@ class OpenModel implements Model {
   async selfTest(): Promise<void> {
     const { tolerance, vectors } = this.#folder.selfTest;
     for (const [index, vector] of vectors.entries()) {
-      const { logit, tokens } = await this.#score([vector.text], selfTestDeadlineMs);
+      const { logit, tokens } = await this.#score([vector.text], selfTestDeadlineMs, false);
       // The vectors' ids include the two special tokens.
       if (tokens !== vector.ids.length - 2 || Math.abs(logit - vector.logit) > tolerance) {
         throw new ModelError(
@@ -198,7 +219,7 @@ class OpenModel implements Model {
     if (vector === undefined) return true;
     const before = this.stats().windows;
     try {
-      const { logit } = await this.#score([vector.text], probeDeadlineMs);
+      const { logit } = await this.#score([vector.text], probeDeadlineMs, false);
       return Math.abs(logit - vector.logit) <= this.#folder.selfTest.tolerance;
     } catch (error) {
       const isRefusal = error instanceof GhostError && error.code !== "internal_error";
@@ -208,6 +229,14 @@ class OpenModel implements Model {
 
   stats(): NativeStats {
     return native().stats(this.#handle);
+  }
+
+  windowsByLayer(): Readonly<Record<string, number>> {
+    const { exits } = this.#folder.calibration;
+    const counts = this.stats().windowsByHead;
+    // A model without rules for its early heads answers by the last alone.
+    const layers = counts.map((_, head) => String(exits[head]?.layer ?? "last"));
+    return Object.fromEntries(counts.map((count, head) => [layers[head], count]));
   }
 
   close(): Promise<void> {
@@ -227,6 +256,7 @@ export function openModel(options: ModelOptions): Model {
       queueMax: options.queueMax,
       windowTokens: folder.manifest.window.tokens,
       windowStride: folder.manifest.window.stride,
+      exits: folder.calibration.exits.map(({ benign, attack }) => ({ benign, attack })),
     });
     return new OpenModel(folder, handle, options);
   } catch (error) {

@@ -14,16 +14,26 @@ export interface NativeOpenOptions {
   readonly queueMax: number;
   readonly windowTokens: number;
   readonly windowStride: number;
+  /** When a window leaves at each early head of the model; empty: none does. */
+  readonly exits: readonly NativeExit[];
+}
+
+/** A window leaves at an early head whose logit is at most `benign` or at least `attack`. */
+export interface NativeExit {
+  readonly benign: number;
+  readonly attack: number;
 }
 
 export interface NativeScoreOptions {
   /** Windows computed at most for the whole call; past it `truncated` is true. */
   readonly windowsMax: number;
   readonly deadlineMs: number;
+  /** Whether windows may leave at an early head. */
+  readonly earlyExit: boolean;
 }
 
 export interface NativeScore {
-  /** Four numbers a window: text index, start and end in UTF-16 code units, logit. */
+  /** Five numbers a window: text index, start and end in UTF-16 code units, logit, and which head's it is. */
   readonly windows: Float64Array;
   readonly tokens: number;
   readonly passes: number;
@@ -38,6 +48,8 @@ export interface NativeStats {
   readonly refusedBusy: number;
   readonly refusedDeadline: number;
   readonly windows: number;
+  /** Of them, by the head that answered: the early ones from 0 up, then the last. */
+  readonly windowsByHead: readonly number[];
   readonly tokens: number;
   readonly batches: number;
   readonly queueDepth: number;

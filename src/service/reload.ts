@@ -1,9 +1,13 @@
 /** Reads the settings again and takes over what may change while the daemon runs. */
 
 import { readKeys } from "../access/keys.ts";
+import { isLoopback } from "../access/proxies.ts";
 import { networks } from "../config/networks.ts";
 import { reloadsOf, type SettingKey, type Settings, settingKeys } from "../config/schema.ts";
 import type { Access } from "../http/routes/index.ts";
+import type { Certificate } from "../http/server.ts";
+import { checkCertificate } from "../http/sockets.ts";
+import { ServiceError } from "./service.ts";
 
 /** @throws AccessError where the keys' file is wrong */
 export function readAccess(settings: Settings): Access {
@@ -28,4 +32,24 @@ export function compareSettings(
 /** Takes the changed settings over in place, so that everyone who reads `live` sees them. */
 export function takeOver(live: Settings, fresh: Settings, changed: readonly SettingKey[]): void {
   Object.assign(live, Object.fromEntries(changed.map((key) => [key, fresh[key]])));
+}
+
+/** @throws ServiceError where strangers could ask without a key */
+export function refuseOpenDoor(settings: Settings): void {
+  const isLocal = isLoopback(settings.host) || settings.host === "localhost";
+  if (isLocal || settings.insecure || settings.keysFile !== "") return;
+  throw new ServiceError(
+    `Expected a keysFile to listen on ${settings.host}, since anybody who reaches it could ask; --insecure allows it without`,
+  );
+}
+
+/** @returns the certificate to serve with, or nothing for plain HTTP. @throws ServiceError or ListenError */
+export function certificateOf(settings: Settings): Certificate | undefined {
+  const { "tls.certFile": certFile, "tls.keyFile": keyFile } = settings;
+  if (certFile === "" && keyFile === "") return undefined;
+  if (certFile === "" || keyFile === "") {
+    throw new ServiceError("Expected both tls.certFile and tls.keyFile or neither");
+  }
+  checkCertificate(certFile, keyFile);
+  return { certFile, keyFile };
 }

@@ -62,6 +62,7 @@ export async function openService(
     threads: cores.threads,
     queueMax: settings["model.queueMax"],
     windowsMax: settings["model.windowsMax"],
+    earlyExit: settings["model.earlyExit"],
     queueWaitMsMax: () => settings.queueWaitMsMax,
   });
   try {
@@ -86,6 +87,7 @@ export async function openService(
         signatures: signaturesVersion,
         normaliser: normaliserVersion,
         windowsMax: settings["model.windowsMax"],
+        earlyExit: settings["model.earlyExit"],
       },
       kept.secret,
     ),

@@ -18,6 +18,8 @@ import { loadNative, ServiceError } from "./service.ts";
 
 /** How often due records are looked for; while there are any, the next step follows at once. */
 const retentionMs = 10_000;
+/** How soon a store that could not be opened is tried again: the disk was full, perhaps. */
+const reopenMs = 2_000;
 const dayMs = 86_400_000;
 
 export class Storage {
@@ -25,13 +27,15 @@ export class Storage {
   readonly secret: Buffer;
   readonly log: Log | undefined;
   readonly disk: DiskCache | undefined;
-  /** Resolves when the store is open, or will not be. */
+  /** Resolves when the store is open, or could not be opened at once. */
   readonly opened: Promise<void>;
   readonly #settings: Settings;
   readonly #metrics: () => Metrics;
   readonly #warn: (line: string) => void;
   #store: Store | undefined;
   #isWritable = false;
+  #isVerified = false;
+  #isOpenFailureSaid = false;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -109,16 +113,22 @@ export class Storage {
 
   async #open(folder: string): Promise<void> {
     try {
-      if (endedUncleanly(folder)) await this.#verify(folder);
+      if (!this.#isVerified && endedUncleanly(folder)) await this.#verify(folder);
+      this.#isVerified = true;
       if (this.#isClosed) return;
       const store = Store.open(folder);
       this.#store = store;
+      if (this.#isOpenFailureSaid) this.#recovered();
       this.#isWritable = true;
       this.log?.attach(store);
       this.disk?.attach(store);
       this.#schedule(store);
     } catch (error) {
-      this.#warn(`${(error as Error).message}; verdicts go on without the store`);
+      if (!this.#isOpenFailureSaid) {
+        this.#warn(`${(error as Error).message}; verdicts go on without the store`);
+      }
+      this.#isOpenFailureSaid = true;
+      if (!this.#isClosed) this.#timer = setTimeout(() => void this.#open(folder), reopenMs);
     }
   }
 

@@ -6,6 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import {
+  accessSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -199,10 +200,16 @@ export class Store {
    */
   static open(folder: string, options: { readonly readOnly?: boolean } = {}): Store {
     const readOnly = options.readOnly ?? false;
+    const marker = join(folder, markerFile);
+    const isMarkedBefore = existsSync(marker);
     try {
-      if (!readOnly) {
+      // A reader makes nothing: its files would belong to whoever reads.
+      if (readOnly) accessSync(join(folder, "data.mdb"));
+      else {
         mkdirSync(folder, { recursive: true, mode: 0o700 });
         chmodSync(folder, 0o700);
+        // Before the store: a disk that is full is met here, with nothing open yet.
+        writeFileSync(marker, `${process.pid}\n`, { mode: 0o600 });
       }
       const root = open<Buffer, Buffer>({
         path: folder,
@@ -215,10 +222,9 @@ export class Store {
       });
       // Readers of a process that was killed would keep its pages from being used again.
       if (!readOnly) root.readerCheck();
-      const store = new Store(folder, root, readOnly);
-      if (!readOnly) writeFileSync(join(folder, markerFile), `${process.pid}\n`, { mode: 0o600 });
-      return store;
+      return new Store(folder, root, readOnly);
     } catch (error) {
+      if (!readOnly && !isMarkedBefore && existsSync(marker)) rmSync(marker);
       const { code, message } = error as NodeJS.ErrnoException;
       const [reason = ""] = message.split("\n");
       throw new StoreError(

@@ -72,7 +72,13 @@ test("zero entries keep nothing", () => {
 const secret = Buffer.alloc(32, 1);
 
 test("different inputs have different keys", () => {
-  const versions = { modelSha256: "m", signatures: "1", normaliser: "1", windowsMax: 8 };
+  const versions = {
+    modelSha256: "m",
+    signatures: "1",
+    normaliser: "1",
+    windowsMax: 8,
+    earlyExit: true,
+  };
   const origin = fc.constantFrom<Origin>("user", "document", "tool", "assistant", "system");
   const segment = fc.record({ text: fc.string({ unit: "grapheme" }), origin });
   fc.assert(
@@ -86,13 +92,20 @@ test("different inputs have different keys", () => {
 
 test("fields cannot run into each other and every version counts", () => {
   const segment = { text: "x", origin: "user" } as const;
-  const base = { modelSha256: "m", signatures: "1", normaliser: "1", windowsMax: 8 };
+  const base = {
+    modelSha256: "m",
+    signatures: "1",
+    normaliser: "1",
+    windowsMax: 8,
+    earlyExit: true,
+  };
   const keys = [
     base,
     { ...base, modelSha256: "n" },
     { ...base, signatures: "2" },
     { ...base, normaliser: "2" },
     { ...base, windowsMax: 9 },
+    { ...base, earlyExit: false },
     { ...base, modelSha256: "m;signatures:1:1" },
   ].map((versions) => keyMaker(versions, secret)(segment));
   keys.push(keyMaker(base, Buffer.alloc(32, 2))(segment));

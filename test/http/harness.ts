@@ -43,6 +43,7 @@ export function newMetrics(): Metrics {
   const nothing = () => 0;
   const gauges = {
     queueDepth: nothing,
+    windowsByLayer: () => ({}),
     logQueueDepth: nothing,
     storeWritable: nothing,
     diskCacheEntries: nothing,

@@ -12,6 +12,7 @@ test("counts and times what the line observes", async () => {
   const metrics = new Metrics(
     {
       queueDepth: () => depth,
+      windowsByLayer: () => ({ "2": 5, last: 1 }),
       logQueueDepth: none,
       storeWritable: () => 1,
       diskCacheEntries: none,
@@ -36,6 +37,7 @@ test("counts and times what the line observes", async () => {
     'ghostai_requests_total{verdict="none",code="busy"} 1',
     'ghostai_request_duration_seconds_bucket{le="0.00005"} 1',
     "ghostai_model_queue_depth 3",
+    'ghostai_model_windows_total{layer="2"} 5',
     'ghostai_observed_total{verdict="flag"} 1',
     'ghostai_log_records_total{outcome="dropped"} 2',
     "ghostai_store_write_failures_total 1",

@@ -57,14 +57,72 @@ TEST(int8_follows_fp32_on_a_random_model) {
     auto scratch = encoder->NewScratch(40);
     for (size_t i = 0; i < windows.size(); ++i) {
       Window window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
-      float logit, exits[2];
-      encoder->Score(&window, 1, scratch.get(), &logit, exits);
+      HeadScore score;
+      float exits[2];
+      encoder->Score(&window, 1, scratch.get(), nullptr, &score, exits);
+      CHECK_EQ(score.head, 2u);
       // Random weights amplify rounding: logits spread by 2.5 here, and eight bits cost some
       // tenths.
-      CHECK(std::fabs(logit - exact[i][2]) < 0.6f);
+      CHECK(std::fabs(score.logit - exact[i][2]) < 0.6f);
       CHECK(std::fabs(exits[0] - exact[i][0]) < 0.6f);
       CHECK(std::fabs(exits[1] - exact[i][1]) < 0.6f);
     }
+  }
+}
+
+TEST(a_window_that_leaves_early_has_its_exit_s_logit_and_moves_no_other) {
+  auto windows = RandomWindows(30, 40, 51);
+  std::mt19937 random(12);
+  for (const std::string& name : AvailableKernels()) {
+    std::unique_ptr<Encoder> encoder;
+    CHECK(Encoder::Load(SmallFolder(), name, &encoder).ok());
+    auto scratch = encoder->NewScratch(200);
+    struct Whole {
+      float exits[2];
+      HeadScore score;
+    };
+    std::vector<Whole> whole(windows.size());
+    auto view = [&](size_t i) {
+      return Window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
+    };
+    std::vector<float> all;
+    for (size_t i = 0; i < windows.size(); ++i) {
+      Window window = view(i);
+      encoder->Score(&window, 1, scratch.get(), nullptr, &whole[i].score, whole[i].exits);
+      all.insert(all.end(), whole[i].exits, whole[i].exits + 2);
+    }
+    std::sort(all.begin(), all.end());
+    // About a third leaves below, a third above.
+    ExitRule rules[2];
+    for (ExitRule& rule : rules) rule = {all[all.size() / 3], all[all.size() * 2 / 3]};
+    size_t by_head[3] = {};
+    for (int round = 0; round < 40; ++round) {
+      std::vector<Window> batch;
+      std::vector<size_t> members;
+      size_t tokens = 0;
+      while (true) {
+        size_t i = random() % windows.size();
+        if (tokens + windows[i].size() > 200) break;
+        tokens += windows[i].size();
+        batch.push_back(view(i));
+        members.push_back(i);
+      }
+      std::vector<HeadScore> scores(batch.size());
+      encoder->Score(batch.data(), batch.size(), scratch.get(), rules, scores.data(), nullptr);
+      for (size_t i = 0; i < batch.size(); ++i) {
+        const Whole& expected = whole[members[i]];
+        uint32_t head = 0;
+        while (head < 2 && expected.exits[head] > rules[head].benign &&
+               expected.exits[head] < rules[head].attack) {
+          ++head;
+        }
+        float logit = head < 2 ? expected.exits[head] : expected.score.logit;
+        CHECK_EQ(scores[i].head, head);
+        CHECK(std::memcmp(&scores[i].logit, &logit, sizeof(float)) == 0);
+        ++by_head[head];
+      }
+    }
+    for (size_t count : by_head) CHECK(count > 0);
   }
 }
 
@@ -81,7 +139,9 @@ TEST(a_window_scores_the_same_bit_for_bit_alone_and_in_any_batch) {
     };
     for (size_t i = 0; i < windows.size(); ++i) {
       Window window = view(i);
-      encoder->Score(&window, 1, scratch.get(), &alone[i], nullptr);
+      HeadScore score;
+      encoder->Score(&window, 1, scratch.get(), nullptr, &score, nullptr);
+      alone[i] = score.logit;
     }
     for (int round = 0; round < 60; ++round) {
       std::vector<Window> batch;
@@ -94,10 +154,10 @@ TEST(a_window_scores_the_same_bit_for_bit_alone_and_in_any_batch) {
         batch.push_back(view(i));
         members.push_back(i);
       }
-      std::vector<float> logits(batch.size());
-      encoder->Score(batch.data(), batch.size(), scratch.get(), logits.data(), nullptr);
+      std::vector<HeadScore> scores(batch.size());
+      encoder->Score(batch.data(), batch.size(), scratch.get(), nullptr, scores.data(), nullptr);
       for (size_t i = 0; i < batch.size(); ++i) {
-        CHECK(std::memcmp(&logits[i], &alone[members[i]], sizeof(float)) == 0);
+        CHECK(std::memcmp(&scores[i].logit, &alone[members[i]], sizeof(float)) == 0);
       }
     }
   }
@@ -290,7 +350,9 @@ TEST(the_shipped_model_agrees_with_pytorch) {
     for (size_t i = 0; i < windows.size(); ++i) {
       Window window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
       float logit;
-      encoder->Score(&window, 1, scratch.get(), &logit, nullptr);
+      HeadScore score;
+      encoder->Score(&window, 1, scratch.get(), nullptr, &score, nullptr);
+      logit = score.logit;
       double moved = std::fabs(Probability(static_cast<double>(logit)) - Probability(expected[i]));
       largest = std::max(largest, moved);
       far += moved > 0.05;

@@ -111,8 +111,8 @@ class FakeEncoder final : public Encoder {
     scratch->tokens_max = tokens_max;
     return scratch;
   }
-  void Score(const Window* windows, size_t count, Scratch* scratch, float* logits,
-             float*) const override {
+  void Score(const Window* windows, size_t count, Scratch* scratch, const ExitRule*,
+             HeadScore* scores, float*) const override {
     std::unique_lock<std::mutex> lock(control_->mutex);
     ++control_->inside;
     control_->changed.notify_all();
@@ -121,9 +121,9 @@ class FakeEncoder final : public Encoder {
     std::vector<uint32_t> sizes;
     size_t tokens = 0;
     for (size_t w = 0; w < count; ++w) {
-      logits[w] = 0;
+      scores[w] = {0, 0};
       for (uint32_t i = 0; i < windows[w].count; ++i)
-        logits[w] += static_cast<float>(windows[w].ids[i]);
+        scores[w].logit += static_cast<float>(windows[w].ids[i]);
       sizes.push_back(windows[w].count);
       tokens += windows[w].count;
     }
@@ -238,9 +238,9 @@ TEST(equal_windows_are_computed_once) {
   bench.WaitDone(1);
   CHECK_EQ(call->windows.size(), 4u);
   CHECK_EQ(call->passes, 2u);
-  CHECK_EQ(call->windows[0].logit, call->windows[1].logit);
-  CHECK_EQ(call->windows[0].logit, call->windows[3].logit);
-  CHECK(call->windows[2].logit != call->windows[0].logit);
+  CHECK_EQ(call->windows[0].score.logit, call->windows[1].score.logit);
+  CHECK_EQ(call->windows[0].score.logit, call->windows[3].score.logit);
+  CHECK(call->windows[2].score.logit != call->windows[0].score.logit);
 }
 
 TEST(a_spent_budget_is_said) {
@@ -320,7 +320,7 @@ TEST(what_waits_is_merged_and_scores_what_it_scores_alone) {
   bench.control.Hold(false);
   bench.WaitDone(61);
   for (size_t i = 0; i < texts.size(); ++i)
-    CHECK_EQ(merged[i]->windows[0].logit, alone[i]->windows[0].logit);
+    CHECK_EQ(merged[i]->windows[0].score.logit, alone[i]->windows[0].score.logit);
   CHECK(bench.control.batches.size() - before < 10);
 }
 
@@ -521,7 +521,7 @@ class Asker {
     done_ = false;
     CHECK(call->status.ok());
     std::vector<float> logits;
-    for (const WindowScore& window : call->windows) logits.push_back(window.logit);
+    for (const WindowScore& window : call->windows) logits.push_back(window.score.logit);
     engine->Release(call);
     return logits;
   }
