@@ -30,8 +30,11 @@ const window = { tokens: 128, stride: 96 };
  */
 const selfTestTolerance = 0.5;
 
-/** What early exits may cost at the block point. */
-const exitBudgets = { recall: 0.003, falsePositives: 0.001 };
+/**
+ * What early exits may cost at the block point. Of honest texts next to nothing: logits crowd there, and
+ * an exit that blocks a few more moves the point by more recall than early attacks save time.
+ */
+const exitBudgets = { recall: 0.003, falsePositives: 0.0001 };
 
 const { values } = parseArgs({
   options: {
@@ -128,7 +131,19 @@ const exits = await chooseExits(
   points,
   exitBudgets,
 );
-const calibration: Calibration = { ...points, exits };
+
+/** The points once more, over the line with its exits: what they block counts to the rates too. */
+async function withExits(): Promise<Calibration> {
+  writeJson("calibration.json", { ...points, exits });
+  writeManifest();
+  const early = openUnbounded(folder, true);
+  const logits = (await scoreTexts(early, benign)).map(({ logit }) => logit).sort((a, b) => b - a);
+  await early.close();
+  const fresh = calibrationFrom(logits, source);
+  const surely = fresh.points.find(({ score }) => score === 0.95)?.logit ?? 0;
+  return { ...fresh, exits: exits.map((exit) => ({ ...exit, attack_at: surely })) };
+}
+const calibration = await withExits();
 const int8 = await Promise.all(
   vectors.map(
     async ({ text }) => (await model.score([text], unboundedMs, { isAdmitted: true })).logit,

@@ -8,7 +8,7 @@ const textsInFlightMax = 8;
 export const unboundedMs = 3_600_000;
 
 /** Opens a model without bounds on windows or waiting. @throws ModelError */
-export function openUnbounded(modelFolder: string): Model {
+export function openUnbounded(modelFolder: string, earlyExit = false): Model {
   return openModel({
     path: modelFolder,
     kernels: "",
@@ -16,7 +16,7 @@ export function openUnbounded(modelFolder: string): Model {
     threads: 2,
     queueMax: 1024,
     windowsMax: 1_000_000,
-    earlyExit: false,
+    earlyExit,
     queueWaitMsMax: () => unboundedMs,
   });
 }

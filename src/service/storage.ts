@@ -201,12 +201,17 @@ export class Storage {
   }
 }
 
-/** @returns why the store is damaged, or nothing where it is in order */
+/** Troubles of the machine, which say nothing of the store. */
+const machineTrouble = /\b(EACCES|EPERM|ENOMEM|ENOSPC|EMFILE|ENFILE|EAGAIN)\b/;
+
+/** @returns why the store is damaged, or nothing where it is in order. Rejects with StoreError where that cannot be told. */
 function verifyInChild(folder: string): Promise<string | undefined> {
   const here = fileURLToPath(import.meta.url);
   const command = fileURLToPath(new URL(`../cli/main${extname(here)}`, import.meta.url));
   const args = [...process.execArgv, command, "logs", "verify", "--store", folder];
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const unknown = (reason: string) =>
+      reject(new StoreError(`The store in ${folder} could not be verified: ${reason}`));
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     let last = "";
     const note = (chunk: Buffer) => {
@@ -214,10 +219,13 @@ function verifyInChild(folder: string): Promise<string | undefined> {
     };
     child.stdout.on("data", note);
     child.stderr.on("data", note);
-    child.once("error", (error) => resolve(error.message));
+    child.once("error", (error) => unknown(error.message));
     child.once("close", (code, signal) => {
+      const reason = signal === null ? last || `exit code ${code}` : `its reader got ${signal}`;
       if (code === 0) resolve(undefined);
-      else resolve(signal === null ? last || `exit code ${code}` : `its reader got ${signal}`);
+      // So the kernel ends whoever takes too much memory.
+      else if (signal === "SIGKILL" || machineTrouble.test(reason)) unknown(reason);
+      else resolve(reason);
     });
   });
 }
