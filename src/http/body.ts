@@ -25,14 +25,28 @@ export interface BodyLimits {
 /** The client went away before its body was whole: there is nobody to answer. */
 export class Aborted extends Error {}
 
+/** One tick looks at all bodies that are arriving: a thousand slow ones must not have a thousand timers. */
 const tickMs = 1000;
+/** The server closes a connection that is idle for ten seconds. */
+const keepOpenTicks = 4;
 /** A body is not measured before this: a slow start is no attack. */
 const rateGraceMs = 3000;
+
+/** A body that has begun to arrive. */
+interface Arriving {
+  readonly source: BodySource;
+  readonly started: number;
+  readonly received: () => number;
+  readonly fail: (error: Error) => void;
+}
 
 /** Collects bodies; knows how many are arriving. */
 export class BodyCollector {
   readonly #limits: BodyLimits;
-  #arriving = 0;
+  /** Bounded by `arrivingMax`. */
+  readonly #arriving = new Set<Arriving>();
+  #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
 
   constructor(limits: BodyLimits) {
     this.#limits = limits;
@@ -40,7 +54,7 @@ export class BodyCollector {
 
   /** Bodies that have begun to arrive and are not whole. */
   get arriving(): number {
-    return this.#arriving;
+    return this.#arriving.size;
   }
 
   /**
@@ -89,7 +103,7 @@ export class BodyCollector {
         return settle(() => resolve(body));
       }
       if (stopWatching !== undefined) return;
-      if (this.#arriving >= arrivingMax) return settle(() => reject(new GhostError("busy")));
+      if (this.#arriving.size >= arrivingMax) return settle(() => reject(new GhostError("busy")));
       stopWatching = this.#watch(
         source,
         () => received,
@@ -100,26 +114,34 @@ export class BodyCollector {
 
   /** Watches a body that is not whole yet; @returns what ends the watch. */
   #watch(source: BodySource, received: () => number, fail: (error: Error) => void): () => void {
-    const { timeoutMs, bytesPerSecondMin } = this.#limits;
-    const started = performance.now();
-    this.#arriving++;
+    const { timeoutMs } = this.#limits;
+    const arriving = { source, started: performance.now(), received, fail };
+    this.#arriving.add(arriving);
+    this.#timer ??= setInterval(() => this.#tick(), tickMs);
     const deadline = setTimeout(() => {
       fail(new GhostError("body_timeout", `expected it whole within ${timeoutMs} ms`));
     }, timeoutMs);
-    const tick = setInterval(() => {
+    return () => {
+      clearTimeout(deadline);
+      this.#arriving.delete(arriving);
+      if (this.#arriving.size > 0) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    };
+  }
+
+  #tick(): void {
+    const { bytesPerSecondMin } = this.#limits;
+    const keepsOpen = ++this.#ticks % keepOpenTicks === 0;
+    for (const { source, started, received, fail } of [...this.#arriving]) {
       const elapsedMs = performance.now() - started;
       const expected = (bytesPerSecondMin * elapsedMs) / 1000;
       if (elapsedMs >= rateGraceMs && received() < expected) {
         const detail = `expected at least ${bytesPerSecondMin} bytes a second`;
         fail(new GhostError("body_timeout", detail));
-      } else {
+      } else if (keepsOpen) {
         source.keepOpen();
       }
-    }, tickMs);
-    return () => {
-      this.#arriving--;
-      clearTimeout(deadline);
-      clearInterval(tick);
-    };
+    }
   }
 }
