@@ -55,6 +55,12 @@ export function whyNot(): string | undefined {
   } catch {
     return "nothing may be mounted here";
   }
+  const type = execFileSync("stat", ["--file-system", "--format=%T", "/sys/fs/cgroup"], {
+    encoding: "utf8",
+  }).trim();
+  // cgroup2fs, or a tmpfs with the hierarchies of the first version in it.
+  if (!/^(cgroup2fs|tmpfs)$/.test(type))
+    return `there are no control groups at /sys/fs/cgroup (${type})`;
   return undefined;
 }
 
