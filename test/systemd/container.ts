@@ -142,7 +142,8 @@ export class Container {
 
   /** Runs a command in the machine to its end. */
   run(...command: readonly string[]): Promise<Ran> {
-    const spaces = ["--mount", "--uts", "--ipc", "--net", "--pid"];
+    // The root too: where we run in a chroot, that of the mount namespace is another.
+    const spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"];
     const environment = [
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       "LC_ALL=C.UTF-8",
