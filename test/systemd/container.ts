@@ -55,6 +55,12 @@ export function whyNot(): string | undefined {
   } catch {
     return "nothing may be mounted here";
   }
+  try {
+    // The unit's PrivateUsers needs one; a process in a chroot, for example, cannot make it.
+    execFileSync("unshare", ["--user", "true"], { stdio: "ignore" });
+  } catch {
+    return "no user namespace can be made here";
+  }
   const type = execFileSync("stat", ["--file-system", "--format=%T", "/sys/fs/cgroup"], {
     encoding: "utf8",
   }).trim();
