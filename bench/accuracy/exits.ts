@@ -9,7 +9,8 @@
  */
 import { mapBounded } from "../../src/bounded.ts";
 import type { Calibration, Exit } from "../../src/model/calibration.ts";
-import { type NativeExit, native } from "../../src/model/native.ts";
+import { readModelFolder } from "../../src/model/folder.ts";
+import { type NativeExit, native, windowFields } from "../../src/model/native.ts";
 import { readings } from "../../src/text/views.ts";
 
 export interface ExitText {
@@ -27,7 +28,6 @@ export interface ExitBudgets {
 }
 
 const textsInFlightMax = 8;
-const windowFields = 5;
 const always: NativeExit = { benign: 1e6, attack: 1e6 };
 const never: NativeExit = { benign: -1e6, attack: 1e6 };
 
@@ -39,14 +39,15 @@ async function logitsAt(
   exits: number,
 ): Promise<number[][]> {
   const rules = Array.from({ length: exits }, (_, index) => (index === head ? always : never));
+  const { window } = readModelFolder(folder).manifest;
   const handle = native().open({
     modelDir: folder,
     kernels: "",
     cores: [],
     threads: 2,
     queueMax: 1024,
-    windowTokens: 128,
-    windowStride: 96,
+    windowTokens: window.tokens,
+    windowStride: window.stride,
     exits: rules,
   });
   const patient = { windowsMax: 1_000_000, deadlineMs: 3_600_000, earlyExit: true };

@@ -3,8 +3,9 @@
  * Written in batches; what waits is bounded, and past the bound scores are not kept.
  */
 import { decode, encode } from "../store/codec.ts";
+import { packFinding, unpackFinding } from "../store/finding.ts";
 import { type Store, StoreError } from "../store/lmdb.ts";
-import type { Finding, Scores } from "../types.ts";
+import type { Scores } from "../types.ts";
 
 export interface DiskCacheOptions {
   readonly entriesMax: number;
@@ -30,14 +31,7 @@ const evictionMax = 2_000;
 
 function encodeKept({ scores, expiresAt }: Kept): Buffer {
   const { findings, modelScore, modelLogit } = scores;
-  const packed = findings.map(({ scanner, label, score, start, end, message }) => [
-    scanner,
-    label,
-    score,
-    start,
-    end,
-    message,
-  ]);
+  const packed = findings.map(packFinding);
   return encode([expiresAt, modelScore ?? null, modelLogit ?? null, packed]);
 }
 
@@ -46,14 +40,7 @@ function decodeKept(bytes: Buffer): Kept | undefined {
   if (!Array.isArray(fields) || fields.length !== 4) return undefined;
   const [expiresAt, modelScore, modelLogit, packed] = fields;
   if (!Number.isSafeInteger(expiresAt) || !Array.isArray(packed)) return undefined;
-  const findings = (packed as unknown[][]).map(([scanner, label, score, start, end, message]) => ({
-    scanner,
-    label,
-    score,
-    start,
-    end,
-    message,
-  })) as Finding[];
+  const findings = (packed as unknown[][]).map(unpackFinding);
   const byModel = modelScore === null ? {} : { modelScore, modelLogit };
   return { expiresAt, scores: { findings, ...byModel } };
 }

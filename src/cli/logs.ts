@@ -6,7 +6,7 @@ import { verifyLog } from "../log/verify.ts";
 import { Store } from "../store/lmdb.ts";
 import { type Arguments, parseArguments, UsageError } from "./arguments.ts";
 import { adminSocket, settingFlags, settingsFrom } from "./settings.ts";
-import { printable } from "./table.ts";
+import { type Columns, headLine, printable, tableLine } from "./table.ts";
 
 export const logsHelp = `Usage: ghostai logs [filters] [--json] [--follow]
        ghostai logs verify [--store FOLDER]
@@ -43,7 +43,7 @@ const filterFlags = {
 const followMs = 500;
 const followLimit = 1000;
 
-const columns = [
+const columns: Columns = [
   ["time", 24],
   ["verdict", 8],
   ["score", 6],
@@ -52,12 +52,7 @@ const columns = [
   ["cache", 5],
   ["ms", 8],
   ["id", 36],
-] as const;
-
-function row(cells: readonly string[], last: string): string {
-  const padded = columns.map(([, width], index) => (cells[index] ?? "").padEnd(width));
-  return `${padded.join(" ")} ${last}`.trimEnd();
-}
+];
 
 function tableRow(record: LoggedRequest): string {
   const labels = [...new Set(record.findings.map((finding) => finding.label))].join(", ");
@@ -72,12 +67,12 @@ function tableRow(record: LoggedRequest): string {
     record.latency_ms.total.toFixed(2),
     printable(record.id),
   ];
-  return row(cells, labels);
+  return tableLine(columns, cells, labels);
 }
 
 function show(records: readonly LoggedRequest[], isJson: boolean): void {
   for (const record of records) {
-    process.stdout.write(`${isJson ? JSON.stringify(record) : tableRow(record)}\n`);
+    process.stdout.write(isJson ? `${JSON.stringify(record)}\n` : tableRow(record));
   }
 }
 
@@ -132,10 +127,7 @@ export async function logsCommand(args: readonly string[]): Promise<number> {
   const filters = filtersOf(given);
   const client = new Client(adminSocket(given));
   const isJson = given.switches.has("--json");
-  if (!isJson) {
-    const names = columns.map(([name]) => name);
-    process.stdout.write(`${row(names, "findings")}\n`);
-  }
+  if (!isJson) process.stdout.write(headLine(columns));
   if (given.switches.has("--follow")) await follow(client, filters, isJson);
   const page = await client.logs(filters);
   show(page.records, isJson);

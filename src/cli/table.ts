@@ -1,16 +1,28 @@
 /** Answers as a table for people. */
 
-const columns = [
+/** Columns with their widths, and one more after them that is as wide as it is. */
+export type Columns = readonly (readonly [name: string, width: number])[];
+
+const columns: Columns = [
   ["verdict", 8],
   ["score", 6],
   ["scanner", 10],
   ["id", 14],
-] as const;
+];
 
-function row(cells: readonly string[], last: string): string {
+/** @returns one line */
+export function tableLine(columns: Columns, cells: readonly string[], last: string): string {
   const padded = columns.map(([, width], index) => (cells[index] ?? "").padEnd(width));
   return `${padded.join(" ")} ${last}`.trimEnd().concat("\n");
 }
+
+/** @returns the line of the columns' names */
+export function headLine(columns: Columns): string {
+  const names = columns.map(([name]) => name);
+  return tableLine(columns, names, "findings");
+}
+
+const row = (cells: readonly string[], last: string) => tableLine(columns, cells, last);
 
 interface Answer {
   readonly error?: { readonly code: string; readonly message: string };
@@ -25,10 +37,7 @@ interface Answer {
 
 /** @returns the head's line */
 export function tableHead(): string {
-  return row(
-    columns.map(([name]) => name),
-    "findings",
-  );
+  return headLine(columns);
 }
 
 /** Control characters of an id must not reach a terminal. */

@@ -10,8 +10,8 @@ import {
   us_listen_socket_close,
   us_socket_local_port,
 } from "uWebSockets.js";
-import { createHash, randomUUID } from "node:crypto";
-import { chmodSync, chownSync, readFileSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chmodSync, chownSync, statSync } from "node:fs";
 import { STATUS_CODES } from "node:http";
 import { addressText } from "../access/proxies.ts";
 import { GhostError } from "../errors.ts";
@@ -22,6 +22,7 @@ import {
   checkCertificate,
   clearSocketPath,
   ListenError,
+  reasonOf,
   removeSocket,
   tcpRefusal,
   verifyListener,
@@ -155,16 +156,14 @@ function giveAccess(path: string, { mode, groupId }: SocketAccess): void {
     if (groupId !== undefined) chownSync(path, -1, groupId);
     chmodSync(path, mode);
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? "an error";
     throw new ListenError(
-      `Expected to give the socket ${path} its group and mode but got ${reason}`,
+      `Expected to give the socket ${path} its group and mode but got ${reasonOf(error)}`,
     );
   }
 }
 
 /** @throws ListenError */
 function secureApp<Kind extends TemplatedApp>({ certFile, keyFile }: Certificate): Kind {
-  checkCertificate(certFile, keyFile);
   try {
     return SSLApp({ cert_file_name: certFile, key_file_name: keyFile }) as Kind;
   } catch {
@@ -172,14 +171,6 @@ function secureApp<Kind extends TemplatedApp>({ certFile, keyFile }: Certificate
       `Expected a certificate in ${certFile} and its key in ${keyFile} that TLS can be served with`,
     );
   }
-}
-
-/** @throws ListenError where a file cannot be read */
-function hashOf({ certFile, keyFile }: Certificate): string {
-  checkCertificate(certFile, keyFile);
-  const hash = createHash("sha256");
-  for (const file of [certFile, keyFile]) hash.update(readFileSync(file)).update("\0");
-  return hash.digest("hex");
 }
 
 /** Serves routes on what it is told to listen on. */
@@ -249,13 +240,14 @@ export class HttpServer {
 
   /** TLS connections are accepted by one app and served by another, so that the other can be replaced. */
   #accept(certificate: Certificate): Acceptor {
+    const hash = checkCertificate(certificate.certFile, certificate.keyFile);
     const secure = this.#secured(certificate);
     // Serves nothing itself, but must be of the receivers' kind: a plain app's connections are smaller
     // in memory than those that a receiver makes of them.
     const acceptor = secureApp<Acceptor>(certificate);
     acceptor.addChildAppDescriptor(secure.getDescriptor());
     this.#secure = secure;
-    this.#certificateHash = hashOf(certificate);
+    this.#certificateHash = hash;
     this.#acceptor = acceptor;
     return acceptor;
   }
@@ -265,12 +257,13 @@ export class HttpServer {
     const [acceptor, old] = [this.#acceptor, this.#secure];
     if (acceptor === undefined || old === undefined) return;
     // A replaced app stays for its connections, so nothing is replaced by the same.
-    if (this.#certificateHash === hashOf(certificate)) return;
+    const hash = checkCertificate(certificate.certFile, certificate.keyFile);
+    if (this.#certificateHash === hash) return;
     const secure = this.#secured(certificate);
     acceptor.addChildAppDescriptor(secure.getDescriptor());
     acceptor.removeChildAppDescriptor(old.getDescriptor());
     this.#secure = secure;
-    this.#certificateHash = hashOf(certificate);
+    this.#certificateHash = hash;
     this.#retired.push(old);
   }
 

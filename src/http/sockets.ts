@@ -1,4 +1,5 @@
 /** What must hold before and after the server listens: nobody else is there, and it is us who answer. */
+import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { connect, createServer, type NetConnectOpts, type Socket } from "node:net";
 import { dirname } from "node:path";
@@ -14,7 +15,8 @@ export class ListenError extends Error {
 
 const answerWaitMs = 2000;
 
-function reasonOf(error: unknown): string {
+/** @returns the error's code, or else its message */
+export function reasonOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 }
 
@@ -127,8 +129,8 @@ function ask(
   return attempt(target, "ETIMEDOUT", converse, isSecure);
 }
 
-/** @throws ListenError with the reason where the files are no certificate and its key */
-export function checkCertificate(certFile: string, keyFile: string): void {
+/** @returns SHA-256 of both files. @throws ListenError with the reason where they are no certificate and its key */
+export function checkCertificate(certFile: string, keyFile: string): string {
   const read = (what: string, file: string) => {
     try {
       return readFileSync(file);
@@ -144,6 +146,7 @@ export function checkCertificate(certFile: string, keyFile: string): void {
       `Expected a certificate in ${certFile} and its key in ${keyFile} but got: ${(error as Error).message}`,
     );
   }
+  return createHash("sha256").update(cert).update("\0").update(key).digest("hex");
 }
 
 /**

@@ -96,7 +96,7 @@ export class Log {
     }, delayMs);
   }
 
-  /** Writes one batch; @returns whether it was written */
+  /** Writes one batch, and sees to it that the next follows. */
   async #writeSome(): Promise<void> {
     const store = this.#store;
     if (store === undefined || this.#writing !== undefined || this.#waiting.length === 0) return;

@@ -1,5 +1,6 @@
 /** One request as the log keeps it: its bytes, and its keys in the four indexes. */
 import { decode, encode } from "../store/codec.ts";
+import { packFinding, unpackFinding } from "../store/finding.ts";
 import type { TableName } from "../store/lmdb.ts";
 import type { Action, CacheLayer, Latency, LocatedFinding, Origin, ScannerName } from "../types.ts";
 
@@ -33,29 +34,15 @@ export interface LogRecord {
 
 const format = 1;
 
-function packFinding(finding: LocatedFinding) {
-  const { scanner, label, score, start, end, message, messageIndex, partIndex } = finding;
-  return [scanner, label, score, start, end, message, messageIndex ?? -1, partIndex ?? -1];
+/** Which message and part it lies in follows; -1 where it lies in none. */
+function packLocated(finding: LocatedFinding) {
+  return [...packFinding(finding), finding.messageIndex ?? -1, finding.partIndex ?? -1];
 }
 
-function unpackFinding(packed: readonly unknown[]): LocatedFinding {
-  const [scanner, label, score, start, end, message, messageIndex, partIndex] = packed as [
-    ScannerName,
-    string,
-    number,
-    number,
-    number,
-    string,
-    number,
-    number,
-  ];
+function unpackLocated(packed: readonly unknown[]): LocatedFinding {
+  const [messageIndex, partIndex] = packed.slice(6) as [number, number];
   return {
-    scanner,
-    label,
-    score,
-    start,
-    end,
-    message,
+    ...unpackFinding(packed),
     ...(messageIndex < 0 ? {} : { messageIndex }),
     ...(partIndex < 0 ? {} : { partIndex }),
   };
@@ -74,7 +61,7 @@ export function encodeRecord(record: LogRecord): Buffer {
     record.observed,
     record.threatScore,
     record.scannerType,
-    record.findings.map(packFinding),
+    record.findings.map(packLocated),
     record.address,
     record.keyName,
     record.origin,
@@ -103,7 +90,7 @@ export function decodeRecord(bytes: Buffer): LogRecord | undefined {
     observed,
     threatScore,
     scannerType,
-    findings: (findings as unknown[][]).map(unpackFinding),
+    findings: (findings as unknown[][]).map(unpackLocated),
     address,
     keyName,
     origin,

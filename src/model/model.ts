@@ -6,7 +6,13 @@ import { GhostError } from "../errors.ts";
 import { type Exit, lastHeadLogit, riskScore } from "./calibration.ts";
 import { ModelError, type ModelErrorCode, type ModelFolder, readModelFolder } from "./folder.ts";
 import { QueueLoad } from "./load.ts";
-import { type NativeHandle, type NativeScore, type NativeStats, native } from "./native.ts";
+import {
+  type NativeHandle,
+  type NativeScore,
+  type NativeStats,
+  native,
+  windowFields,
+} from "./native.ts";
 
 export { ModelError } from "./folder.ts";
 
@@ -83,9 +89,6 @@ const refusals: Readonly<Record<string, "busy" | "deadline_exceeded" | "shutting
   ERR_MODEL_DEADLINE: "deadline_exceeded",
   ERR_MODEL_CLOSED: "shutting_down",
 };
-
-/** Numbers of one window in the addon's answer. */
-const windowFields = 5;
 
 /** The riskiest window, its logit on the last head's scale. */
 function riskiestWindow(

@@ -32,6 +32,9 @@ export interface NativeScoreOptions {
   readonly earlyExit: boolean;
 }
 
+/** Numbers of one window in `NativeScore.windows`. */
+export const windowFields = 5;
+
 export interface NativeScore {
   /** Five numbers a window: text index, start and end in UTF-16 code units, logit, and which head's it is. */
   readonly windows: Float64Array;

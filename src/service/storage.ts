@@ -27,8 +27,6 @@ export class Storage {
   readonly secret: Buffer;
   readonly log: Log | undefined;
   readonly disk: DiskCache | undefined;
-  /** Resolves when the store is open, or could not be opened at once. */
-  readonly opened: Promise<void>;
   readonly #settings: Settings;
   readonly #metrics: () => Metrics;
   readonly #warn: (line: string) => void;
@@ -52,7 +50,6 @@ export class Storage {
     const folder = settings["store.path"];
     if (folder === "") {
       this.secret = randomBytes(32);
-      this.opened = Promise.resolve();
       return;
     }
     this.secret = this.#take(folder);
@@ -60,7 +57,7 @@ export class Storage {
     if (settings["cache.disk.entriesMax"] > 0 && settings["cache.disk.ttlMs"] > 0) {
       this.disk = this.#newDiskCache();
     }
-    this.opened = this.#open(folder);
+    void this.#open(folder);
   }
 
   #take(folder: string): Buffer {

@@ -47,6 +47,7 @@ export interface Range {
 }
 
 const empty = Buffer.alloc(0);
+const pageBytes = 4096;
 
 /** Takes over what `Store.write` is to do. */
 type Enqueue = (operation: () => void) => void;
@@ -54,12 +55,10 @@ type Enqueue = (operation: () => void) => void;
 /** Keys in byte order, each with bytes. Reads see what was committed; writes belong into `Store.write`. */
 export class Table {
   readonly #database: Database<Buffer, Buffer>;
-  readonly #pageBytes: number;
   readonly #enqueue: Enqueue;
 
-  constructor(database: Database<Buffer, Buffer>, pageBytes: number, enqueue: Enqueue) {
+  constructor(database: Database<Buffer, Buffer>, enqueue: Enqueue) {
     this.#database = database;
-    this.#pageBytes = pageBytes;
     this.#enqueue = enqueue;
   }
 
@@ -109,11 +108,10 @@ export class Table {
   get bytes(): number {
     const stats = this.#database.getStats() as Record<string, number>;
     const { treeBranchPageCount = 0, treeLeafPageCount = 0, overflowPages = 0 } = stats;
-    return (treeBranchPageCount + treeLeafPageCount + overflowPages) * this.#pageBytes;
+    return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageBytes;
   }
 }
 
-const pageBytes = 4096;
 const tableNames = [
   "records",
   "by_time",
@@ -188,7 +186,7 @@ export class Store {
         encoding: "binary",
         keyEncoding: "binary",
       });
-      return [name, new Table(database, pageBytes, enqueue)];
+      return [name, new Table(database, enqueue)];
     });
     this.#tables = Object.fromEntries(tables) as Record<TableName, Table>;
   }

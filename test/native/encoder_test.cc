@@ -70,6 +70,28 @@ TEST(int8_follows_fp32_on_a_random_model) {
   }
 }
 
+using Ids = std::vector<std::vector<int32_t>>;
+
+Window View(const Ids& windows, size_t i) {
+  return Window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
+}
+
+// Random members, as many as fit, and which they are.
+std::pair<std::vector<Window>, std::vector<size_t>> RandomBatch(const Ids& windows,
+                                                                size_t tokens_max,
+                                                                std::mt19937* random) {
+  std::vector<Window> batch;
+  std::vector<size_t> members;
+  size_t tokens = 0;
+  while (true) {
+    size_t i = (*random)() % windows.size();
+    if (tokens + windows[i].size() > tokens_max) return {batch, members};
+    tokens += windows[i].size();
+    batch.push_back(View(windows, i));
+    members.push_back(i);
+  }
+}
+
 TEST(a_window_that_leaves_early_has_its_exit_s_logit_and_moves_no_other) {
   auto windows = RandomWindows(30, 40, 51);
   std::mt19937 random(12);
@@ -82,12 +104,9 @@ TEST(a_window_that_leaves_early_has_its_exit_s_logit_and_moves_no_other) {
       HeadScore score;
     };
     std::vector<Whole> whole(windows.size());
-    auto view = [&](size_t i) {
-      return Window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
-    };
     std::vector<float> all;
     for (size_t i = 0; i < windows.size(); ++i) {
-      Window window = view(i);
+      Window window = View(windows, i);
       encoder->Score(&window, 1, scratch.get(), nullptr, &whole[i].score, whole[i].exits);
       all.insert(all.end(), whole[i].exits, whole[i].exits + 2);
     }
@@ -97,16 +116,7 @@ TEST(a_window_that_leaves_early_has_its_exit_s_logit_and_moves_no_other) {
     for (ExitRule& rule : rules) rule = {all[all.size() / 3], all[all.size() * 2 / 3]};
     size_t by_head[3] = {};
     for (int round = 0; round < 40; ++round) {
-      std::vector<Window> batch;
-      std::vector<size_t> members;
-      size_t tokens = 0;
-      while (true) {
-        size_t i = random() % windows.size();
-        if (tokens + windows[i].size() > 200) break;
-        tokens += windows[i].size();
-        batch.push_back(view(i));
-        members.push_back(i);
-      }
+      auto [batch, members] = RandomBatch(windows, 200, &random);
       std::vector<HeadScore> scores(batch.size());
       encoder->Score(batch.data(), batch.size(), scratch.get(), rules, scores.data(), nullptr);
       for (size_t i = 0; i < batch.size(); ++i) {
@@ -134,26 +144,14 @@ TEST(a_window_scores_the_same_bit_for_bit_alone_and_in_any_batch) {
     CHECK(Encoder::Load(SmallFolder(), name, &encoder).ok());
     auto scratch = encoder->NewScratch(200);
     std::vector<float> alone(windows.size());
-    auto view = [&](size_t i) {
-      return Window{windows[i].data(), static_cast<uint32_t>(windows[i].size())};
-    };
     for (size_t i = 0; i < windows.size(); ++i) {
-      Window window = view(i);
+      Window window = View(windows, i);
       HeadScore score;
       encoder->Score(&window, 1, scratch.get(), nullptr, &score, nullptr);
       alone[i] = score.logit;
     }
     for (int round = 0; round < 60; ++round) {
-      std::vector<Window> batch;
-      std::vector<size_t> members;
-      size_t tokens = 0;
-      while (true) {
-        size_t i = random() % windows.size();
-        if (tokens + windows[i].size() > 200) break;
-        tokens += windows[i].size();
-        batch.push_back(view(i));
-        members.push_back(i);
-      }
+      auto [batch, members] = RandomBatch(windows, 200, &random);
       std::vector<HeadScore> scores(batch.size());
       encoder->Score(batch.data(), batch.size(), scratch.get(), nullptr, scores.data(), nullptr);
       for (size_t i = 0; i < batch.size(); ++i) {
