@@ -31,12 +31,15 @@ class EncoderScratch final : public Encoder::Scratch {
   EncoderScratch(const Config& config, size_t tokens_max);
 
   size_t tokens_max;
+  // Floats from row to row: an odd number of cache lines, so that rows spread over all sets of the
+  // first-level cache, which attention and the layers' finish walk down.
+  size_t qkv_stride, inner_stride;
   // Rows of tokens; `first_*` hold only the first token of each text, for the last layer.
   float* x;          // [tokens][hidden], the residual stream
-  float* qkv;        // [tokens][3 hidden]
+  float* qkv;        // [tokens][qkv_stride], 3 hidden of it used
   float* context;    // [tokens][hidden], attention's result
-  float* projected;  // [tokens][hidden], what is added to x
   float* inner;      // [tokens][inner]
+  float* largest;    // [tokens], of inner
   float* attention;  // see AttentionScratch
   Activations q;     // [tokens][hidden], x quantised
   Activations context_q;
@@ -50,7 +53,12 @@ class EncoderScratch final : public Encoder::Scratch {
   std::unique_ptr<char, void (*)(void*)> memory_{nullptr, std::free};
 };
 
-EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max(tokens) {
+size_t OddLines(size_t floats) { return (floats / 16 | 1) * 16; }
+
+EncoderScratch::EncoderScratch(const Config& config, size_t tokens)
+    : tokens_max(tokens),
+      qkv_stride(OddLines(3 * static_cast<size_t>(config.hidden))),
+      inner_stride(OddLines(static_cast<size_t>(config.inner))) {
   auto hidden = static_cast<size_t>(config.hidden);
   auto inner_size = static_cast<size_t>(config.inner);
   size_t used = 0;
@@ -59,9 +67,9 @@ EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max
     used += (bytes + 63) / 64 * 64;
     return at;
   };
-  size_t x_at = plan(tokens * hidden * 4), qkv_at = plan(tokens * hidden * 3 * 4);
-  size_t context_at = plan(tokens * hidden * 4), projected_at = plan(tokens * hidden * 4);
-  size_t inner_at = plan(tokens * inner_size * 4);
+  size_t x_at = plan(tokens * hidden * 4), qkv_at = plan(tokens * qkv_stride * 4);
+  size_t context_at = plan(tokens * hidden * 4);
+  size_t inner_at = plan(tokens * inner_stride * 4), largest_at = plan(tokens * 4);
   size_t attention_at =
       plan(AttentionScratch(tokens, hidden / static_cast<size_t>(config.heads)) * 4);
   struct Plan {
@@ -84,8 +92,8 @@ EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max
   x = floats(x_at);
   qkv = floats(qkv_at);
   context = floats(context_at);
-  projected = floats(projected_at);
   inner = floats(inner_at);
+  largest = floats(largest_at);
   attention = floats(attention_at);
   q = place(q_at);
   context_q = place(context_q_at);
@@ -232,30 +240,27 @@ Status Int8Encoder::MapSections(const PackedHeader& header) {
 
 void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const {
   auto hidden = static_cast<size_t>(config_.hidden);
-  auto inner = static_cast<size_t>(config_.inner);
   int hidden_panels = config_.hidden / kPanelColumns;
-  auto each_row = [&](auto&& work) {
-    for (int row = 0; row < rows; ++row) work(row, static_cast<size_t>(row));
+  for (int row = 0; row < rows; ++row) {
+    kernels_->quantise(s->context + static_cast<size_t>(row) * hidden, config_.hidden, s->context_q,
+                       row);
+  }
+  // x + projection, then its norm.
+  auto add_norm = [&](const Activations& from, const Linear& linear, const Norm& norm) {
+    kernels_->linear(from, 0, rows, linear, 0, hidden_panels, Finish::kAdd, s->x, hidden, nullptr);
+    for (int row = 0; row < rows; ++row) {
+      kernels_->norm(s->x + static_cast<size_t>(row) * hidden, norm, config_.hidden, s->q, row);
+    }
   };
-  each_row([&](int row, size_t r) {
-    kernels_->quantise(s->context + r * hidden, config_.hidden, s->context_q, row);
-  });
-  kernels_->linear(s->context_q, 0, rows, layer.attention_output, 0, hidden_panels, false,
-                   s->projected, hidden);
-  each_row([&](int row, size_t r) {
-    kernels_->add_norm(s->x + r * hidden, s->projected + r * hidden, layer.attention_norm,
-                       config_.hidden, s->q, row);
-  });
-  kernels_->linear(s->q, 0, rows, layer.inner, 0, config_.inner / kPanelColumns, true, s->inner,
-                   inner);
-  each_row([&](int row, size_t r) {
-    kernels_->quantise(s->inner + r * inner, config_.inner, s->inner_q, row);
-  });
-  kernels_->linear(s->inner_q, 0, rows, layer.outer, 0, hidden_panels, false, s->projected, hidden);
-  each_row([&](int row, size_t r) {
-    kernels_->add_norm(s->x + r * hidden, s->projected + r * hidden, layer.norm, config_.hidden,
-                       s->q, row);
-  });
+  add_norm(s->context_q, layer.attention_output, layer.attention_norm);
+  kernels_->linear(s->q, 0, rows, layer.inner, 0, config_.inner / kPanelColumns, Finish::kGelu,
+                   s->inner, s->inner_stride, s->largest);
+  for (int row = 0; row < rows; ++row) {
+    auto r = static_cast<size_t>(row);
+    kernels_->quantise_gelu(s->inner + r * s->inner_stride, config_.inner, s->largest[r],
+                            s->inner_q, row);
+  }
+  add_norm(s->inner_q, layer.outer, layer.norm);
 }
 
 HeadScore Int8Encoder::Ask(size_t head, const float* x) const {
@@ -318,7 +323,7 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch,
                       static_cast<int>(rows));
     }
   }
-  size_t stride = 3 * hidden;
+  size_t stride = s->qkv_stride;
   size_t exit = 0;
   for (int i = 0; i < config_.layers && rows > 0; ++i) {
     const Layer& layer = layers_[static_cast<size_t>(i)];
@@ -326,14 +331,14 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch,
     // Keys and values of every token; queries too, except in the last layer.
     int first_panel = last ? hidden_panels : 0;
     kernels_->linear(s->q, 0, static_cast<int>(rows), layer.qkv, first_panel,
-                     3 * hidden_panels - first_panel, false,
-                     s->qkv + static_cast<size_t>(first_panel) * kPanelColumns, stride);
+                     3 * hidden_panels - first_panel, Finish::kStore,
+                     s->qkv + static_cast<size_t>(first_panel) * kPanelColumns, stride, nullptr);
     for (size_t w = 0; w < s->starts.size(); ++w) {
       size_t start = s->starts[w];
       float* q = s->qkv + start * stride;
       if (last) {
-        kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels, false, q,
-                         stride);
+        kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels,
+                         Finish::kStore, q, stride, nullptr);
       }
       int tokens = static_cast<int>(s->counts[w]);
       float* out = s->context + (last ? w : start) * hidden;

@@ -43,18 +43,17 @@ std::vector<SectionPlan> Layout(const Config& config) {
 
 namespace {
 
-// vpmaddubsw adds two neighbouring products in 16 bits with saturation. With activations of 0..255
-// the sum lies between 255 * (negative weights) and 255 * (positive ones), so neither may pass 128
-// in magnitude: 255 * 128 = 32,640 <= 32,767.
-constexpr int kPairMax = 128;
+// A channel's integers: w is about scale * q.
+struct Channel {
+  float scale;
+  double error;  // sum of (w - scale * q)^2
+  bool rounded;  // whether every q is the nearest one: nothing was taken off, nothing cut
+};
 
-bool PairsFit(const int8_t* row, int inputs) {
-  for (int k = 0; k < inputs; k += 2) {
-    int positive = std::max<int>(row[k], 0) + std::max<int>(row[k + 1], 0);
-    int negative = std::min<int>(row[k], 0) + std::min<int>(row[k + 1], 0);
-    if (positive > kPairMax || negative < -kPairMax) return false;
-  }
-  return true;
+float LargestMagnitude(const float* row, int count) {
+  float largest = 0;
+  for (int k = 0; k < count; ++k) largest = std::max(largest, std::fabs(row[k]));
+  return largest;
 }
 
 void RoundRow(const float* row, int inputs, float scale, int8_t* out) {
@@ -64,27 +63,69 @@ void RoundRow(const float* row, int inputs, float scale, int8_t* out) {
   }
 }
 
-float LargestMagnitude(const float* row, int count) {
-  float largest = 0;
-  for (int k = 0; k < count; ++k) largest = std::max(largest, std::fabs(row[k]));
-  return largest;
+// The eight inputs of a group that AVX2 adds up in 16 bits; `half` is 0 or 2 (see kSumGroup).
+constexpr int kSummed = kSumGroup / 2;
+inline int SummedInput(int group, int half, int i) { return group + i / 2 * 4 + half + i % 2; }
+
+// Takes single steps off the weights of one sign, always where that costs the least, until their
+// sum is at most kSumMax in magnitude. Returns whether there was anything to take.
+bool TakeOff(const float* row, float scale, int group, int half, int sign, int8_t* out) {
+  int sum = 0;
+  for (int i = 0; i < kSummed; ++i) sum += std::max(sign * out[SummedInput(group, half, i)], 0);
+  if (sum <= kSumMax) return false;
+  for (; sum > kSumMax; --sum) {
+    int best = -1;
+    float least = 0;
+    for (int i = 0; i < kSummed; ++i) {
+      int k = SummedInput(group, half, i);
+      int value = sign * out[k];
+      // A step down costs (over + 1)^2 - over^2, which grows with how far q is below w already.
+      float below = static_cast<float>(sign) * row[k] / scale - static_cast<float>(value);
+      if (value > 0 && (best < 0 || below < least)) {
+        best = k;
+        least = below;
+      }
+    }
+    out[best] = static_cast<int8_t>(out[best] - sign);
+  }
+  return true;
 }
 
-// Symmetric, one scale a row; the smallest scale of a fine grid whose pairs fit.
-float QuantiseChannel(const float* row, int inputs, int8_t* out) {
-  float pair = 0;  // the largest sum of two neighbours of one sign
-  for (int k = 0; k < inputs; k += 2) {
-    if (row[k] * row[k + 1] > 0) pair = std::max(pair, std::fabs(row[k] + row[k + 1]));
-  }
-  float scale =
-      std::max(LargestMagnitude(row, inputs) / 127.0f, pair / static_cast<float>(kPairMax));
+Channel QuantiseAt(const float* row, int inputs, float scale, int8_t* out) {
   RoundRow(row, inputs, scale, out);
-  // Rounding may push a pair over by one: a little more room always ends this.
-  while (!PairsFit(out, inputs)) {
-    scale *= 1.001f;
-    RoundRow(row, inputs, scale, out);
+  Channel channel{scale, 0, LargestMagnitude(row, inputs) <= 127.5f * scale};
+  for (int group = 0; group < inputs; group += kSumGroup) {
+    for (int half : {0, 2}) {
+      for (int sign : {1, -1}) {
+        if (TakeOff(row, scale, group, half, sign, out)) channel.rounded = false;
+      }
+    }
   }
-  return scale;
+  for (int k = 0; k < inputs; ++k) {
+    double error =
+        static_cast<double>(row[k]) - static_cast<double>(scale) * static_cast<double>(out[k]);
+    channel.error += error * error;
+  }
+  return channel;
+}
+
+// Symmetric, one scale a row: of a grid of scales the one whose integers, held to what the kernels
+// can add up, come closest to the weights. A coarser scale rounds more, a finer one takes more off.
+float QuantiseChannel(const float* row, int inputs, int8_t* out) {
+  float finest = LargestMagnitude(row, inputs) / 127.0f;
+  Channel best{0, 0, false};
+  std::fill(out, out + inputs, static_cast<int8_t>(0));  // what a row of zeros gets
+  std::vector<int8_t> trial(static_cast<size_t>(inputs));
+  for (float scale = finest * 0.8f; scale > 0; scale *= 1.05f) {
+    Channel channel = QuantiseAt(row, inputs, scale, trial.data());
+    if (best.scale == 0 || channel.error < best.error) {
+      best = channel;
+      std::copy(trial.begin(), trial.end(), out);
+    }
+    // From here on a coarser scale only rounds more.
+    if (channel.rounded) break;
+  }
+  return best.scale;
 }
 
 class Packer {

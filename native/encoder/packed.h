@@ -15,7 +15,7 @@
 namespace ghostai {
 
 constexpr char kPackedMagic[8] = {'G', 'H', 'O', 'S', 'T', 'I', '8', '\n'};
-constexpr uint32_t kPackedVersion = 1;
+constexpr uint32_t kPackedVersion = 2;
 
 struct PackedHeader {
   char magic[8];

@@ -183,7 +183,7 @@ double Median(std::vector<double> values, const std::vector<double>& peaks = {})
 struct Data {
   std::vector<int8_t> weights;
   std::vector<uint8_t> values;
-  std::vector<float> activation_scales, scales, bias, floats;
+  std::vector<float> activation_scales, scales, bias, floats, largest;
   std::vector<int32_t> zeros, sums, integers;
 
   Data()
@@ -193,6 +193,7 @@ struct Data {
         scales(kOutputsMax, 0.001f),
         bias(kOutputsMax, 0.1f),
         floats(kRowsMax * kOutputsMax + 16),
+        largest(kRowsMax),
         zeros(kRowsMax, 120),
         sums(kOutputsMax, 7),
         integers(kRowsMax * kOutputsMax + 16) {
@@ -227,7 +228,9 @@ void Measure(const ghostai::Kernels& kernels, const Peak& peak, const Shape& sha
                            shape.outputs};
   };
   auto linear = [&](size_t copy) {
-    kernels.linear(a, 0, rows, layer(copy), 0, panels, shape.gelu, data->floats.data(), c_stride);
+    kernels.linear(a, 0, rows, layer(copy), 0, panels,
+                   shape.gelu ? ghostai::Finish::kGelu : ghostai::Finish::kStore,
+                   data->floats.data(), c_stride, data->largest.data());
   };
   size_t next = 0;
   std::vector<double> peaks, products, linears, fars;

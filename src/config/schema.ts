@@ -190,7 +190,7 @@ export const settings = {
   "model.kernels": {
     ...text(
       "",
-      "CPU kernels to force: avx512vnni, avx2, neondot or scalar. Empty means the fastest that the CPU has; one that it lacks is an error.",
+      "CPU kernels to force: avx512vnni, avxvnni, avx2, amx, neondot or scalar. Empty means the fastest that the CPU has; one that it lacks is an error.",
     ),
     environment: "GHOSTAI_KERNELS",
   } as Setting<string>,
