@@ -10,8 +10,8 @@
 //
 // Isa has: kLanes; Float, Int (registers); Load, Store, Set, Add, Sub, Mul,
 // MulAdd(a, b, c) = a * b + c rounded once, Div, Max, Min, Magnitude, Round (to nearest
-// even), PowerOfTwo (2^n for an integral n in [-126, 127]), Sum, Largest,
-// Smallest (over lanes); StoreBytes (integral floats 0..255 as bytes),
+// even), AddToExponent (of a float, the integer in another one's low bits), Sum,
+// Largest, Smallest (over lanes); StoreBytes (integral floats 0..255 as bytes),
 // LoadBytes (int8 as floats), LoadInt, StoreInt, ToFloat(Int); Transpose (of
 // kLanes registers).
 //
@@ -21,7 +21,7 @@
 // and adds up in the same order. So a text's logit does not depend on the CPU.
 //
 // Error bounds of the float steps against exact arithmetic on the same inputs:
-// Exp 3e-7 relative, Gelu 2e-4 absolute.
+// Exp 4e-6 relative, Gelu 2e-4 absolute.
 
 namespace {
 
@@ -33,18 +33,18 @@ constexpr int kParts = kRowLanes / kLanes;
 
 inline F Exp(F x) {
   // Below -80 counts as -80: what is multiplied by it stays normal; subnormal numbers are slow.
-  // 2^t = 2^n * 2^f with |f| <= 1/2; Taylor's terms of 2^f up to the sixth leave 2e-7.
-  F t = Isa::Mul(Isa::Max(x, Isa::Set(-80.0f)), Isa::Set(1.44269504f));
-  F n = Isa::Round(t);
-  F f = Isa::Sub(t, n);
-  F p = Isa::Set(1.540353039e-4f);
-  p = Isa::MulAdd(p, f, Isa::Set(1.333355815e-3f));
-  p = Isa::MulAdd(p, f, Isa::Set(9.618129108e-3f));
-  p = Isa::MulAdd(p, f, Isa::Set(5.550410866e-2f));
-  p = Isa::MulAdd(p, f, Isa::Set(2.402265070e-1f));
-  p = Isa::MulAdd(p, f, Isa::Set(6.931471806e-1f));
-  p = Isa::MulAdd(p, f, Isa::Set(1.0f));
-  return Isa::Mul(p, Isa::PowerOfTwo(n));
+  // 2^t = 2^n * 2^f with |f| <= 1/2. Adding 1.5 * 2^23 rounds t to n and leaves n in the low bits;
+  // the minimax polynomial of 2^f is of degree 4.
+  F log2e = Isa::Set(1.44269504f), magic = Isa::Set(12582912.0f);
+  x = Isa::Max(x, Isa::Set(-80.0f));
+  F shifted = Isa::MulAdd(x, log2e, magic);
+  F f = Isa::MulAdd(x, log2e, Isa::Sub(magic, shifted));
+  F p = Isa::Set(9.570101909e-3f);
+  p = Isa::MulAdd(p, f, Isa::Set(5.591786032e-2f));
+  p = Isa::MulAdd(p, f, Isa::Set(2.402474483e-1f));
+  p = Isa::MulAdd(p, f, Isa::Set(6.931218147e-1f));
+  p = Isa::MulAdd(p, f, Isa::Set(9.999992614e-1f));
+  return Isa::AddToExponent(p, shifted);
 }
 
 // x * Phi(x) without erf: max(x, 0) - y / 2 + e(y) with y = |x| and e(y) = y * (Phi(y) - 1/2),
@@ -109,13 +109,20 @@ inline void EachBlock(int rows, PerBlock&& per_block) {
 void Product(const uint8_t* a, size_t a_stride, const int8_t* weights, int inputs, int rows,
              int panels, int32_t* c, size_t c_stride) {
   size_t panel_bytes = static_cast<size_t>(inputs) * kPanelColumns;
+  alignas(64) int32_t sums[kBlockRows * kBlockColumns];
   for (int panel = 0; panel < panels; ++panel) {
     for (int column = 0; column < kPanelColumns; column += kBlockColumns) {
       const int8_t* w = weights + static_cast<size_t>(panel) * panel_bytes + column * 4;
       EachBlock(rows, [&](int row, int height) {
-        SumBlock(a + static_cast<size_t>(row) * a_stride, a_stride, w, inputs, height, w, 0,
-                 c + static_cast<size_t>(row) * c_stride + panel * kPanelColumns + column,
-                 c_stride);
+        SumBlock(a + static_cast<size_t>(row) * a_stride, a_stride, w, inputs, height, w, 0, sums,
+                 kBlockColumns);
+        for (int r = 0; r < height; ++r) {
+          int32_t* to =
+              c + static_cast<size_t>(row + r) * c_stride + panel * kPanelColumns + column;
+          for (int i = 0; i < kBlockColumns; i += kLanes) {
+            Isa::StoreInt(to + i, Isa::LoadInt(sums + r * kBlockColumns + i));
+          }
+        }
       });
     }
   }
@@ -341,9 +348,12 @@ float Dot(const float* a, const float* b, int size) {
 // had lane by lane, without a step across lanes, and any number of keys fits. Queries are turned
 // into columns once a head and the result back into rows; keys and values are read where they lie.
 
-constexpr int kQueryVectors = 2;
+// As many queries and keys at once as keep the multipliers busy: their sums, 8 by 2, 4 by 3 or 4 by
+// 4 registers, with what they are made from, fill the registers that such a set has.
+constexpr int kQueryVectors = kLanes == 16 ? 2 : kLanes == 8 ? 3 : 4;
+constexpr int kKeys = kLanes == 16 ? 8 : 4;
 constexpr int kQueries = kQueryVectors * kLanes;  // of a full block
-static_assert(kQueries <= kAttentionQueries);
+static_assert(kQueries <= static_cast<int>(kAttentionQueries));
 
 template <int kVectors>
 inline void TurnQueries(const float* q, size_t q_stride, int queries, int head_size,
@@ -366,30 +376,30 @@ inline void TurnQueries(const float* q, size_t q_stride, int queries, int head_s
   }
 }
 
-// Scores of kKeys keys, and the largest so far.
-template <int kVectors, int kKeys>
+// Scores of kCount keys, and the largest so far.
+template <int kVectors, int kCount>
 inline void ScoreKeys(const float* turned, const float* k, size_t k_stride, int head_size,
                       float* scores, F (&largest)[kVectors]) {
-  F sums[kKeys][kVectors];
+  F sums[kCount][kVectors];
 #pragma GCC unroll 8
-  for (int j = 0; j < kKeys; ++j) {
-#pragma GCC unroll 2
+  for (int j = 0; j < kCount; ++j) {
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sums[j][v] = Isa::Set(0.0f);
   }
   for (int d = 0; d < head_size; ++d) {
     F query[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) query[v] = Isa::Load(turned + d * kQueries + v * kLanes);
 #pragma GCC unroll 8
-    for (int j = 0; j < kKeys; ++j) {
+    for (int j = 0; j < kCount; ++j) {
       F key = Isa::Set(k[static_cast<size_t>(j) * k_stride + static_cast<size_t>(d)]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sums[j][v] = Isa::MulAdd(key, query[v], sums[j][v]);
     }
   }
 #pragma GCC unroll 8
-  for (int j = 0; j < kKeys; ++j) {
-#pragma GCC unroll 2
+  for (int j = 0; j < kCount; ++j) {
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       Isa::Store(scores + j * kQueries + v * kLanes, sums[j][v]);
       largest[v] = Isa::Max(largest[v], sums[j][v]);
@@ -402,29 +412,28 @@ template <int kVectors>
 inline void AttendBlock(const float* q, size_t q_stride, const float* k, const float* v_rows,
                         size_t kv_stride, int queries, int tokens, int head_size, float* out,
                         size_t out_stride, float* scratch) {
-  constexpr int kAtOnce = kLanes == 16 ? 8 : 8 / kVectors;
   float* turned = scratch;                        // [head_size][kQueries]
   float* mixed = scratch + head_size * kQueries;  // [head_size][kQueries]
   float* weights = mixed + head_size * kQueries;  // [tokens][kQueries]
   TurnQueries<kVectors>(q, q_stride, queries, head_size, turned);
 
   F largest[kVectors], sum[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
     largest[v] = Isa::Set(-3.0e38f);
     sum[v] = Isa::Set(0.0f);
   }
   int j = 0;
-  for (; j + kAtOnce <= tokens; j += kAtOnce) {
-    ScoreKeys<kVectors, kAtOnce>(turned, k + static_cast<size_t>(j) * kv_stride, kv_stride,
-                                 head_size, weights + j * kQueries, largest);
+  for (; j + kKeys <= tokens; j += kKeys) {
+    ScoreKeys<kVectors, kKeys>(turned, k + static_cast<size_t>(j) * kv_stride, kv_stride, head_size,
+                               weights + j * kQueries, largest);
   }
   for (; j < tokens; ++j) {
     ScoreKeys<kVectors, 1>(turned, k + static_cast<size_t>(j) * kv_stride, kv_stride, head_size,
                            weights + j * kQueries, largest);
   }
   for (j = 0; j < tokens; ++j) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       float* weight = weights + j * kQueries + v * kLanes;
       F value = Exp(Isa::Sub(Isa::Load(weight), largest[v]));
@@ -433,31 +442,31 @@ inline void AttendBlock(const float* q, size_t q_stride, const float* k, const f
     }
   }
   F inverse[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) inverse[v] = Isa::Div(Isa::Set(1.0f), sum[v]);
 
-  for (int d = 0; d < head_size; d += kAtOnce) {
-    F sums[kAtOnce][kVectors];
+  for (int d = 0; d < head_size; d += kKeys) {
+    F sums[kKeys][kVectors];
 #pragma GCC unroll 8
-    for (int i = 0; i < kAtOnce; ++i) {
-#pragma GCC unroll 2
+    for (int i = 0; i < kKeys; ++i) {
+#pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sums[i][v] = Isa::Set(0.0f);
     }
     for (j = 0; j < tokens; ++j) {
       const float* value = v_rows + static_cast<size_t>(j) * kv_stride + d;
       F weight[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) weight[v] = Isa::Load(weights + j * kQueries + v * kLanes);
 #pragma GCC unroll 8
-      for (int i = 0; i < kAtOnce; ++i) {
+      for (int i = 0; i < kKeys; ++i) {
         F one = Isa::Set(value[i]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) sums[i][v] = Isa::MulAdd(one, weight[v], sums[i][v]);
       }
     }
 #pragma GCC unroll 8
-    for (int i = 0; i < kAtOnce; ++i) {
-#pragma GCC unroll 2
+    for (int i = 0; i < kKeys; ++i) {
+#pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         Isa::Store(mixed + (d + i) * kQueries + v * kLanes, Isa::Mul(sums[i][v], inverse[v]));
       }
@@ -479,6 +488,17 @@ inline void AttendBlock(const float* q, size_t q_stride, const float* k, const f
   }
 }
 
+template <int kVectors, typename Call>
+inline void WithVectors(int vectors, Call&& call) {
+  if constexpr (kVectors > 0) {
+    if (vectors == kVectors) {
+      call(std::integral_constant<int, kVectors>{});
+    } else {
+      WithVectors<kVectors - 1>(vectors, call);
+    }
+  }
+}
+
 void Attention(const float* q, size_t q_stride, const float* k, const float* v, size_t kv_stride,
                int queries, int tokens, int heads, int head_size, float* out, size_t out_stride,
                float* scratch) {
@@ -488,13 +508,10 @@ void Attention(const float* q, size_t q_stride, const float* k, const float* v, 
       int count = queries - row < kQueries ? queries - row : kQueries;
       const float* from = q + static_cast<size_t>(row) * q_stride + offset;
       float* to = out + static_cast<size_t>(row) * out_stride + offset;
-      if (count > kLanes) {
-        AttendBlock<2>(from, q_stride, k + offset, v + offset, kv_stride, count, tokens, head_size,
-                       to, out_stride, scratch);
-      } else {
-        AttendBlock<1>(from, q_stride, k + offset, v + offset, kv_stride, count, tokens, head_size,
-                       to, out_stride, scratch);
-      }
+      WithVectors<kQueryVectors>((count + kLanes - 1) / kLanes, [&](auto vectors) {
+        AttendBlock<vectors.value>(from, q_stride, k + offset, v + offset, kv_stride, count, tokens,
+                                   head_size, to, out_stride, scratch);
+      });
     }
   }
 }

@@ -29,7 +29,10 @@ struct Float16 {
   static Float Round(Float v) {
     return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
-  static Float PowerOfTwo(Float n) { return _mm512_scalef_ps(_mm512_set1_ps(1.0f), n); }
+  static Float AddToExponent(Float v, Float n) {
+    __m512i shifted = _mm512_slli_epi32(_mm512_castps_si512(n), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(v), shifted));
+  }
   // The header adds lane i to lane i + 8, then to i + 4, i + 2, i + 1: the order of body.h.
   static float Sum(Float v) { return _mm512_reduce_add_ps(v); }
   static float Largest(Float v) { return _mm512_reduce_max_ps(v); }

@@ -31,9 +31,9 @@ struct Isa {
   static Float Min(Float a, Float b) { return vminq_f32(a, b); }
   static Float Magnitude(Float v) { return vabsq_f32(v); }
   static Float Round(Float v) { return vrndnq_f32(v); }
-  static Float PowerOfTwo(Float n) {
-    int32x4_t biased = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
-    return vreinterpretq_f32_s32(vshlq_n_s32(biased, 23));
+  static Float AddToExponent(Float v, Float n) {
+    int32x4_t shifted = vshlq_n_s32(vreinterpretq_s32_f32(n), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(v), shifted));
   }
   static float Sum(Float v) {
     float32x2_t two = vadd_f32(vget_low_f32(v), vget_high_f32(v));

@@ -30,11 +30,13 @@ struct Isa {
   static Float Min(Float a, Float b) { return a < b ? a : b; }
   static Float Magnitude(Float v) { return std::fabs(v); }
   static Float Round(Float v) { return __builtin_rintf(v); }
-  static Float PowerOfTwo(Float n) {
-    int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
-    Float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
+  static Float AddToExponent(Float v, Float n) {
+    uint32_t bits, shift;
+    std::memcpy(&bits, &v, 4);
+    std::memcpy(&shift, &n, 4);
+    bits += shift << 23;
+    std::memcpy(&v, &bits, 4);
+    return v;
   }
   static float Sum(Float v) { return v; }
   static float Largest(Float v) { return v; }
