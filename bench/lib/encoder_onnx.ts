@@ -65,7 +65,7 @@ const dynamic = { ...fp32, form: "dynamic" } as const;
 const qdq = { ...fp32, form: "qdq" } as const;
 const qoperator = { ...fp32, form: "qoperator" } as const;
 
-/** What is measured: fp32, and every form of int8 that onnxruntime's quantiser can be asked for. */
+/** What is measured: fp32, and the forms of int8 that onnxruntime's quantiser writes. */
 export const variants: readonly Variant[] = [
   fp32,
   ...(["int8", "uint8"] as const).flatMap((weights) =>

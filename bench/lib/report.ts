@@ -34,10 +34,10 @@ export interface Head {
 }
 
 /** A report of rows. What else it holds goes into the JSON file alone. */
-export interface Report extends Head {
+export interface Report<R extends Row = Row> extends Head {
   /** What to say of peers that are not installed (lib/peers.ts). */
   readonly missing_peers: readonly string[];
-  readonly rows: readonly Row[];
+  readonly rows: readonly R[];
 }
 
 /** A column beside those that every table has. `value` is shown as it is; undefined shows as nothing. */
@@ -167,7 +167,7 @@ function rowCells<R extends Row>(row: R, peers: readonly string[], columns: read
  * @param columns what is shown beside them
  */
 export function reportText<R extends Row>(
-  report: Omit<Report, "rows"> & { readonly rows: readonly R[] },
+  report: Report<R>,
   {
     peers = peerNames(report.rows),
     columns = [],
