@@ -121,9 +121,16 @@ export interface Native {
 
 /** The answer on one segment. */
 export function readScore(numbers: Float64Array): NativeScore {
-  const [tokens = 0, passes = 0, truncated = 0, queueMs = 0, tokenizeMs = 0, modelMs = 0] = numbers;
-  const windows = numbers.subarray(scoreFields);
-  return { windows, tokens, passes, truncated: truncated !== 0, queueMs, tokenizeMs, modelMs };
+  const at = (index: number) => numbers[index] ?? 0;
+  return {
+    windows: numbers.subarray(scoreFields),
+    tokens: at(0),
+    passes: at(1),
+    truncated: at(2) !== 0,
+    queueMs: at(3),
+    tokenizeMs: at(4),
+    modelMs: at(5),
+  };
 }
 
 let loaded: Native | undefined;
