@@ -147,8 +147,12 @@ class Call {
   std::vector<std::u16string> texts;  // well-formed UTF-16
   uint32_t windows_max = 1;           // windows computed at most; earlier texts first
   bool may_exit_early = true;
-  double deadline_ms = 0;  // waiting longer than this is answered with kDeadlineExceeded
+  // Milliseconds from Submit after which no further window is begun; the answer is then
+  // kDeadlineExceeded.
+  double deadline_ms = 0;
   void* user = nullptr;
+  // Submitted with this one and computed after it: the next text of the same prompt.
+  Call* then = nullptr;
 
   // --- the answer, valid from `done` until Release ---
   Status status;
@@ -166,24 +170,25 @@ struct EngineOptions {
   std::string kernels;           // "" chooses
   std::vector<int> cores;        // one inference thread each, pinned to it; empty: see threads
   int threads = 1;               // unpinned threads, used when cores is empty
-  size_t queue_max = 1024;       // calls waiting; the next is refused with kBusy
+  size_t queue_max = 1024;       // prompts waiting; the next is refused with kBusy
   uint32_t window_tokens = 128;  // tokens of a window, special tokens included
   uint32_t window_stride = 96;   // tokens from one window's start to the next
   std::vector<ExitRule> exits;   // one an early head of the model; empty: no window leaves early
-  // Called on an inference thread, or on the thread that closes, exactly once a submitted call.
-  // Must not block and must not call the engine, Release excepted.
+  // Called exactly once a submitted call, on a thread of the engine or on the one that cancels or
+  // closes. Must not block and must not call the engine, Release excepted.
   std::function<void(Call*)> done;
 };
 
 struct EngineStats {
-  uint64_t requests, refused_busy, refused_deadline, windows, tokens, batches;
+  uint64_t requests, refused_busy, refused_deadline, cancelled, windows, tokens, batches;
   std::vector<uint64_t> windows_by_head;  // of `windows`, which head answered
-  uint32_t queue_depth;
+  uint32_t queue_depth;                   // prompts waiting, those between two turns included
 };
 
-// Texts in, scores out, on threads of its own. Calls that are waiting already
-// are merged into one batch; nothing is waited for. A long text takes turns with
-// the others, one batch at a time.
+// Texts in, scores out, on threads of its own. Short prompts that are waiting
+// already are merged into one batch; nothing is waited for. Longer ones take
+// turns, a batch each, and let short ones go first within a bound
+// (runtime/engine.cc says which).
 class Engine {
  public:
   static Status Open(const EngineOptions& options, std::unique_ptr<Engine>* out);
@@ -197,9 +202,15 @@ class Engine {
   virtual Call* Acquire() = 0;
   virtual void Release(Call* call) = 0;
 
-  // Never blocks. Refuses at once with kBusy, kClosed or kInvalidArgument (`done` is then not
-  // called); otherwise `done` gets the call later.
-  virtual Status Submit(Call* call) = 0;
+  // Submits a call and those that follow by `then`: one prompt. Never blocks. Refuses at once with
+  // kBusy, kClosed or kInvalidArgument (`done` is then not called); otherwise `done` gets each call
+  // later.
+  virtual Status Submit(Call* first) = 0;
+
+  // Nobody wants the answer of this submitted call any more. Where it waits it is answered with
+  // kCancelled at once and its place is free; where a thread has it, after the batch; where it was
+  // answered and not released yet, nothing happens. The others of its prompt are computed.
+  virtual void Cancel(Call* call) = 0;
 
   virtual EngineStats Stats() const = 0;
   virtual const char* kernels() const = 0;

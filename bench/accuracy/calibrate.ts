@@ -13,7 +13,7 @@ import type { Calibration } from "../../src/model/calibration.ts";
 import { type Manifest, runtimeFiles } from "../../src/model/folder.ts";
 import { dataFolder, readSet, setNames } from "./data.ts";
 import { chooseExits } from "./exits.ts";
-import { openUnbounded, scoreTexts, unboundedMs } from "./line.ts";
+import { openUnbounded, scoreReadings, scoreTexts } from "./line.ts";
 
 /** Where each false-positive rate lies on the risk scale. */
 const scoreAtRate = [
@@ -145,9 +145,7 @@ async function withExits(): Promise<Calibration> {
 }
 const calibration = await withExits();
 const int8 = await Promise.all(
-  vectors.map(
-    async ({ text }) => (await model.score([text], unboundedMs, { isAdmitted: true })).logit,
-  ),
+  vectors.map(async ({ text }) => (await scoreReadings(model, [text])).logit),
 );
 await model.close();
 writeJson("calibration.json", calibration);

@@ -14,8 +14,7 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, chownSync, statSync } from "node:fs";
 import { STATUS_CODES } from "node:http";
 import { addressText } from "../access/proxies.ts";
-import { GhostError } from "../errors.ts";
-import { Aborted } from "./body.ts";
+import { Aborted, GhostError } from "../errors.ts";
 import type { Exchange, Handler, Route } from "./exchange.ts";
 import { asGhostError, errorReply, type Reply } from "./reply.ts";
 import {

@@ -6,6 +6,7 @@ import type { GhostError } from "../../src/errors.ts";
 import { type Access, createRoutes } from "../../src/http/routes/index.ts";
 import type { ScanDependencies } from "../../src/http/routes/scan.ts";
 import { type ConnectionGuard, HttpServer } from "../../src/http/server.ts";
+import type { Inspector } from "../../src/inspect.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import type { Prompt, Verdict } from "../../src/types.ts";
 
@@ -54,7 +55,7 @@ export function newMetrics(): Metrics {
 export const openAccess: Access = { trustedProxies: new BlockList() };
 
 export interface Options {
-  readonly inspect?: (prompt: Prompt, deadlineAt: number) => Promise<Verdict>;
+  readonly inspect?: Inspector["inspect"];
   readonly access?: Access;
   readonly record?: ScanDependencies["record"];
   readonly guard?: ConnectionGuard;

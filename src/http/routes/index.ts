@@ -30,6 +30,7 @@ export interface RouteDependencies {
   readonly record: ScanDependencies["record"];
   readonly metrics: Parameters<typeof metricsHandler>[0] & {
     answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
+    abandoned(): void;
   };
 }
 
@@ -101,6 +102,7 @@ export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<strin
     deadlineMs: () => settings.deadlineMs,
     observes,
     record,
+    abandoned: () => metrics.abandoned(),
     answered: (verdict, seconds) => metrics.answered(verdict, seconds, observes()),
     now: () => performance.now(),
   });

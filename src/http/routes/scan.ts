@@ -1,9 +1,9 @@
 /** `POST /v1/scan`: a prompt or a batch in, a verdict or verdicts out. */
 import { mapBounded } from "../../bounded.ts";
-import { GhostError } from "../../errors.ts";
+import { Aborted, GhostError } from "../../errors.ts";
 import type { Inspector } from "../../inspect.ts";
 import type { Action, Prompt, Verdict } from "../../types.ts";
-import { Aborted, type BodyCollector } from "../body.ts";
+import type { BodyCollector } from "../body.ts";
 import type { Exchange, Handler } from "../exchange.ts";
 import { parseJson } from "../json.ts";
 import { jsonReply, type Reply, verdictBody } from "../reply.ts";
@@ -29,6 +29,8 @@ export interface ScanDependencies {
     verdict: Verdict,
     caller: Caller,
   ) => Promise<boolean> | undefined;
+  /** Told of each request whose client went away while it was under way. */
+  readonly abandoned: () => void;
   /** Told of each answer: the worst verdict of a batch. */
   readonly answered: (verdict: Action, seconds: number) => void;
   /** Monotonic milliseconds. */
@@ -99,10 +101,15 @@ export function scanHandler(dependencies: ScanDependencies): Handler {
     refuseWhereFull();
     waiting++;
     const admission = { isAdmitted: false };
+    const leaving = new AbortController();
+    exchange.onAborted(() => {
+      dependencies.abandoned();
+      leaving.abort();
+    });
     try {
       return await mapBounded(prompts, batchInFlightMax, (prompt) => {
-        if (exchange.isGone) throw new Aborted("The client went away");
-        return inspector.inspect(prompt, deadlineAt, admission);
+        if (exchange.isGone) throw new Aborted();
+        return inspector.inspect(prompt, deadlineAt, admission, leaving.signal);
       });
     } finally {
       waiting--;
