@@ -84,7 +84,7 @@ function measure({ name, texts }: Corpus) {
   const ours: number[] = [];
   const peers: { single: number; batch: number }[] = [];
   for (let round = 0; round < rounds; round++) {
-    const timed = pinned("build/Release/ghostai-tokenize", [tokenizerJson, "--bench", "5"], input);
+    const timed = pinned("build/Release/ghostai-tokenize", [values.model, "--bench", "5"], input);
     ours.push(JSON.parse(timed).ms);
     const script = ["--import", "tsx", "bench/tokenizer.ts", "--peer", "--model", values.model];
     peers.push(JSON.parse(pinned(process.execPath, script, input)));
