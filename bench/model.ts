@@ -68,8 +68,7 @@ function textsOf(): PeerTexts {
   const next = chatPrompts(values.model, 1);
   const count = calibrationTexts + comparedTexts + 64;
   const input = Array.from({ length: count }, () => JSON.stringify({ text: next() })).join("\n");
-  const tokenizer = `${values.model}/tokenizer.json`;
-  const output = execFileSync("build/Release/ghostai-tokenize", [tokenizer], {
+  const output = execFileSync("build/Release/ghostai-tokenize", [values.model], {
     input,
     encoding: "utf8",
   });

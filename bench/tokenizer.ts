@@ -103,7 +103,7 @@ interface TokenizerRow extends Row {
 
 function textsWithOtherIds(input: string): number {
   const options = { input, encoding: "utf8", maxBuffer: 1 << 30 } as const;
-  const ours = linesOf(execFileSync("build/Release/ghostai-tokenize", [tokenizerJson], options));
+  const ours = linesOf(execFileSync("build/Release/ghostai-tokenize", [values.model], options));
   const peers = linesOf(peer("ids", input));
   if (ours.length !== peers.length)
     throw new Error(`Expected ids of ${peers.length} texts but ours are of ${ours.length}`);
@@ -116,7 +116,7 @@ function measure({ name, texts }: Corpus): TokenizerRow {
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   const ours: number[] = [];
   const peers: PeerMs[] = [];
-  const args = [tokenizerJson, "--bench", values.passes];
+  const args = [values.model, "--bench", values.passes];
   for (let turn = 0; turn < Number(values.rounds); turn++) {
     const timed = runOnCore(lastCore(), "build/Release/ghostai-tokenize", args, { input });
     ours.push(JSON.parse(timed).ms);

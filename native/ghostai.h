@@ -27,13 +27,17 @@ struct Token {
 };
 
 // A tokenizer as `tokenizer.json` describes it (Unigram with a precompiled
-// character map, lower case, Metaspace). Immutable after Load, so any number of
-// threads may encode at once. Ids equal those of Hugging Face `tokenizers`.
+// character map, lower case, Metaspace). Immutable, so any number of threads
+// may encode at once. Ids equal those of Hugging Face `tokenizers`.
 class Tokenizer {
  public:
   // Scratch of one thread. Grows to the largest text met and is then reused.
   class Scratch;
 
+  // Maps `<model_dir>/tokenizer.packed`. Refuses one with a wrong checksum or a wrong index
+  // anywhere, and one that was made from another tokenizer.json than the one that lies beside it.
+  static Status Open(const std::string& model_dir, std::unique_ptr<Tokenizer>* out);
+  // Reads a tokenizer.json and builds the tables anew: what the import step does.
   static Status Load(const std::string& tokenizer_json_path, std::unique_ptr<Tokenizer>* out);
   virtual ~Tokenizer() = default;
 
@@ -83,9 +87,9 @@ class Encoder {
   class Scratch;
 
   // `kernels` is "" (best of this CPU) or a name of AvailableKernels().
-  // Refuses a packed file with a wrong checksum in any section, and one that was
-  // made from another config.json. The packed file also records the source
-  // weights' checksum; the manifest's SHA-256 is what ties the files together.
+  // Refuses a packed file with a wrong checksum anywhere, and one that was made
+  // from another config.json, or from a model.safetensors of another size than
+  // the one that lies beside it.
   static Status Load(const std::string& model_dir, std::string_view kernels,
                      std::unique_ptr<Encoder>* out);
   virtual ~Encoder() = default;
@@ -121,6 +125,9 @@ std::vector<std::string> BuiltKernels();
 // Writes `<model_dir>/model.int8` from config.json and model.safetensors: signed
 // int8 weights per output channel, the same bytes on every machine.
 Status PackModel(const std::string& model_dir);
+
+// Writes `<model_dir>/tokenizer.packed` from tokenizer.json: the same bytes on every machine.
+Status PackTokenizer(const std::string& model_dir);
 
 // Slow fp32 forward pass straight from model.safetensors, scalar code that
 // shares nothing with the int8 path: what the int8 path is tested against.

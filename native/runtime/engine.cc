@@ -598,7 +598,7 @@ Status Engine::Create(const EngineOptions& options, std::unique_ptr<Tokenizer> t
 Status Engine::Open(const EngineOptions& options, std::unique_ptr<Engine>* out) {
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<Encoder> encoder;
-  Status status = Tokenizer::Load(options.model_dir + "/tokenizer.json", &tokenizer);
+  Status status = Tokenizer::Open(options.model_dir, &tokenizer);
   if (status.ok()) status = Encoder::Load(options.model_dir, options.kernels, &encoder);
   if (!status.ok()) return status;
   return Create(options, std::move(tokenizer), std::move(encoder), out);

@@ -41,7 +41,7 @@ export function loadNative(): Native {
 }
 
 /**
- * Opens the model and checks it with its self-test vectors.
+ * Opens the model and checks it with the first of its self-test vectors.
  *
  * @param settings read anew wherever a reload may change them
  * @param observer told what happens on the way of each prompt
@@ -66,7 +66,7 @@ export async function openService(
     queueWaitMsMax: () => settings.queueWaitMsMax,
   });
   try {
-    await model.selfTest();
+    await model.selfTest("first");
   } catch (error) {
     await model.close();
     throw error;

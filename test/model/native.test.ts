@@ -184,20 +184,31 @@ test("a refusal says what was expected and what came", async () => {
   await addon.close(handle);
 });
 
-test("a damaged packed file is refused", () => {
+test("a damaged packed file is refused, and one that is missing or stale", () => {
   const folder = mkdtempSync(join(tmpdir(), "ghostai-damaged-"));
-  for (const name of ["config.json", "tokenizer.json", "model.int8"]) {
+  const packed = ["model.int8", "tokenizer.packed"];
+  for (const name of ["config.json", "tokenizer.json", ...packed]) {
     cpSync(join(modelDir, name), join(folder, name));
   }
-  const file = join(folder, "model.int8");
-  const bytes = readFileSync(file);
-  const middle = bytes.length >> 1;
-  bytes[middle] = (bytes[middle] as number) ^ 1;
-  writeFileSync(file, bytes);
-  assert.equal(
-    code(() => addon.open({ ...options, modelDir: folder })),
-    "ERR_MODEL_DAMAGED",
-  );
+  const opened = () => code(() => addon.open({ ...options, modelDir: folder }));
+  for (const name of packed) {
+    const file = join(folder, name);
+    const bytes = readFileSync(file);
+    const middle = bytes.length >> 1;
+    bytes[middle] = (bytes[middle] as number) ^ 1;
+    writeFileSync(file, bytes);
+    assert.equal(opened(), "ERR_MODEL_DAMAGED");
+    writeFileSync(file, bytes.subarray(0, middle));
+    assert.equal(opened(), "ERR_MODEL_DAMAGED");
+    rmSync(file);
+    assert.equal(opened(), "ERR_MODEL_NOT_FOUND");
+    cpSync(join(modelDir, name), file);
+  }
+  for (const name of ["config.json", "tokenizer.json"]) {
+    writeFileSync(join(folder, name), `${readFileSync(join(modelDir, name), "utf8")} `);
+    assert.equal(opened(), "ERR_MODEL_DAMAGED");
+    cpSync(join(modelDir, name), join(folder, name));
+  }
   rmSync(folder, { recursive: true });
 });
 
