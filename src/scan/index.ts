@@ -1,12 +1,13 @@
 /** The scanners in order. A new one is a file beside this and a line here. */
 import type { Finding, ScanInput, Scanner } from "./scanner.ts";
+import { secretScanner } from "./secrets.ts";
 import { signatureScanner } from "./signatures.ts";
 import { unicodeScanner } from "./unicode.ts";
 
 export type { ScanInput, Scanner } from "./scanner.ts";
 export { signaturesVersion } from "./signatures.ts";
 
-export const scanners: readonly Scanner[] = [signatureScanner, unicodeScanner];
+export const scanners: readonly Scanner[] = [signatureScanner, unicodeScanner, secretScanner];
 
 /** Findings kept of one text: the riskiest; a text made of hits must not make an answer of a megabyte. */
 const findingsMax = 50;
