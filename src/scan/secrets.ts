@@ -171,8 +171,8 @@ function hitsIn(text: string): Hit[] {
       const [start, end] = spanOf(match, text);
       const secret = text.slice(start, end);
       const body = start === at ? secret.slice(literal.length) : secret;
-      if (bitsPerCharacter(body) < format.entropyMin || isPlaceholder(body)) continue;
       if (format.check?.(secret) === false) continue;
+      if (bitsPerCharacter(body) < format.entropyMin || isPlaceholder(body)) continue;
       add(format, start, end);
     }
   };
