@@ -64,6 +64,25 @@ test("an attack is blocked and a question allowed, on TCP and on the socket", ()
     assert.match(metrics, /^ghostai_stage_duration_seconds_count\{stage="model"\} [1-9]/m);
   }));
 
+test("a key in a prompt flags it at its place, an e-mail address is recorded and does not", () =>
+  withDaemon([], async ({ scan }) => {
+    // In two pieces, so that no scanner of repositories takes it for a leak.
+    const key = ["glsa_yscW25imSKJIu", "av8zF37RZmnbiDvB05G_fcaaf58a"].join("");
+    const text = `Why does Grafana answer 401 to ${key}?`;
+    const flagged = await answerOf(await scan({ text }));
+    const [found] = flagged.findings.filter((finding) => finding.scanner === "secret");
+    assert.equal(found?.label, "secret/grafana-service-account-token");
+    assert.equal(text.slice(Number(found?.start), Number(found?.end)), key);
+    assert.notEqual(flagged.verdict, "allow");
+    assert.ok(!JSON.stringify(flagged).includes(key), "no answer repeats the secret");
+
+    const mail = await answerOf(
+      await scan({ text: "Write to jane@mail.example.org about lunch." }),
+    );
+    const labels = mail.findings.map((finding) => finding.label);
+    assert.deepEqual([mail.verdict, labels], ["allow", ["pii/email"]]);
+  }));
+
 test("a conversation names message and part; a batch keeps its order", () =>
   withDaemon([], async ({ scan }) => {
     const content = [

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { type Scanner, scan } from "../../src/scan/index.ts";
 import { readings } from "../../src/text/views.ts";
 
-interface Cases {
+export interface Cases {
   /** Text, label without the scanner's name, and the part of the text that the finding must name. */
   readonly hits: readonly (readonly [text: string, label: string, part: string])[];
   readonly misses: readonly string[];
@@ -22,12 +22,23 @@ function nameOf(text: string): string {
 /** From here up a finding changes an answer. */
 const flagScore = 0.5;
 
-export function testCases(scanner: Scanner, file: string): void {
-  const url = new URL(`../data/${file}`, import.meta.url);
-  const { hits, misses } = JSON.parse(readFileSync(url, "utf8")) as Cases;
+function read(file: string): Cases {
+  return JSON.parse(readFileSync(new URL(`../data/${file}`, import.meta.url), "utf8")) as Cases;
+}
+
+/**
+ * @param cases a case file's name, or what was made of one
+ * @param scoreMin findings below it count as none
+ */
+export function testCases(
+  scanner: Scanner,
+  cases: string | Cases,
+  scoreMin: number = flagScore,
+): void {
+  const { hits, misses } = typeof cases === "string" ? read(cases) : cases;
   const findings = (text: string) =>
     scan({ text, origin: "user", readings: readings(text).readings }).filter(
-      (finding) => finding.scanner === scanner.name && finding.score >= flagScore,
+      (finding) => finding.scanner === scanner.name && finding.score >= scoreMin,
     );
 
   for (const [text, label, part] of hits) {
