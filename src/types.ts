@@ -4,7 +4,15 @@ export type Origin = "user" | "document" | "tool" | "assistant" | "system";
 /** What the answer advises. `flag` passes but deserves a look; `block` should not reach a model. */
 export type Action = "allow" | "flag" | "block";
 
-export type ScannerName = "model" | "signature" | "unicode";
+export type ScannerName =
+  | "model"
+  | "signature"
+  | "unicode"
+  | "link"
+  | "structure"
+  | "language"
+  | "canary"
+  | "phrase";
 
 /** Which cache layer an answer came from. */
 export type CacheLayer = "none" | "l1" | "l2" | "l3";

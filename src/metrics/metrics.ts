@@ -5,7 +5,16 @@ import type { Action, ScannerName } from "../types.ts";
 import { Window } from "./window.ts";
 
 const actions: readonly Action[] = ["allow", "flag", "block"];
-const scanners: readonly ScannerName[] = ["model", "signature", "unicode"];
+const scanners: readonly ScannerName[] = [
+  "model",
+  "signature",
+  "unicode",
+  "link",
+  "structure",
+  "language",
+  "canary",
+  "phrase",
+];
 const stages = ["normalise", "recall", "scan", "queue", "tokenize", "model", "decide"] as const;
 const outcomes = ["hit", "miss", "joined"] as const;
 const layers = ["l1", "l3"] as const;

@@ -30,7 +30,19 @@ const query = z.strictObject({
     .regex(/^(0|1|0?\.\d{1,6}|1\.0+)$/, "expected a number from 0 to 1")
     .transform(Number)
     .optional(),
-  scanner_type: z.enum(["model", "signature", "unicode", "none"]).optional(),
+  scanner_type: z
+    .enum([
+      "model",
+      "signature",
+      "unicode",
+      "link",
+      "structure",
+      "language",
+      "canary",
+      "phrase",
+      "none",
+    ])
+    .optional(),
   ip: z.string().min(1).max(64).optional(),
   verdict: z.enum(["allow", "flag", "block"]).optional(),
   limit: z
