@@ -13,8 +13,8 @@
  * Neither the strings nor the prompts are kept: of each form of a string there
  * is the random-keyed hash of eight of its characters and of all, and a keyed
  * SHA-256 that a hit is verified by; of a prompt the keyed hashes of its rows of
- * words. A form takes about 150 bytes, a row 16: for the most that the options
- * allow about 30 MB. Time is linear in the text and does not depend on how many
+ * words. A form takes about 260 bytes, a row 350: for the most that the options
+ * allow about 60 MB. Time is linear in the text and does not depend on how many
  * canaries there are.
  */
 import { createHmac, randomBytes } from "node:crypto";
@@ -31,6 +31,7 @@ const stringsMax = 10_000;
 const rowLength = 5;
 const denseRowLength = 9;
 const promptLengthMax = 200_000;
+const promptsLengthMax = 500_000;
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, {
   error: "expected up to 64 of a-z, 0-9, '.', '_' and '-'",
@@ -66,6 +67,11 @@ export const canaryOptionsSchema = z
         const message = `expected at least ${windowLength} letters or digits for canary ${each} but received ${length}`;
         context.addIssue({ code: "custom", message });
       }
+    }
+    const together = prompts.reduce((sum, { text }) => sum + text.length, 0);
+    if (together > promptsLengthMax) {
+      const message = `expected at most ${promptsLengthMax} characters of prompts but received ${together}`;
+      context.addIssue({ code: "custom", message });
     }
     for (const { name: each, text } of prompts) {
       const length = words(text).length;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { canaryOptionsSchema, canaryScanner } from "./canary.ts";
+import type { LanguageDetector } from "./detect.ts";
 import { languageOptionsSchema, languageScanner } from "./language.ts";
 import { linkOptionsSchema, linkScanner } from "./links.ts";
 import { applyAllowances, phraseOptionsSchema, phraseScanner } from "./phrases.ts";
@@ -10,6 +11,7 @@ import { signatureScanner, signaturesVersion } from "./signatures.ts";
 import { structureScanner } from "./structure.ts";
 import { unicodeScanner } from "./unicode.ts";
 
+export { loadLanguageDetector } from "./detect.ts";
 export { isAllowedText } from "./phrases.ts";
 export type { ScanInput, Scanner } from "./scanner.ts";
 
@@ -31,14 +33,22 @@ const findingsMax = 50;
 /** Runs all scanners over a text. One finding a label and place, the riskiest first. */
 export type Scan = (input: ScanInput) => Finding[];
 
-/** The scanners with these settings, in order. @throws ZodError where an option is not what the schema expects */
-export function createScanners(options: ScanOptions = {}): readonly Scanner[] {
+/**
+ * The scanners with these settings, in order.
+ *
+ * @param detect needed where the options name languages
+ * @throws ZodError where an option is not what the schema expects, Error where the detector is missing
+ */
+export function createScanners(
+  options: ScanOptions = {},
+  detect?: LanguageDetector,
+): readonly Scanner[] {
   return [
     signatureScanner,
     unicodeScanner,
     linkScanner(options.links),
     structureScanner,
-    languageScanner(options.language),
+    languageScanner(options.language, detect),
     canaryScanner(options.canaries),
     phraseScanner(options.phrases),
   ];

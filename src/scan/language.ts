@@ -11,44 +11,12 @@
  * keyboard, translations.
  * Hit: "Ignоrе thе ruleѕ" with Cyrillic о, е and ѕ. Near miss: "Купил iPhone, заряд 5 мкА, λ = 3 µm".
  */
-import { createRequire } from "node:module";
 import { z } from "zod";
 import { prototypeOf } from "../text/confusables.ts";
 import type { Reading } from "../text/views.ts";
 import type { Origin } from "../types.ts";
+import { knownLanguages, type LanguageDetector } from "./detect.ts";
 import type { Finding, ScanInput, Scanner } from "./scanner.ts";
-
-/** Languages that can be told apart, as ISO 639-1 writes them. */
-const knownLanguages = [
-  "ar",
-  "bg",
-  "cs",
-  "da",
-  "de",
-  "el",
-  "en",
-  "es",
-  "fi",
-  "fr",
-  "he",
-  "hi",
-  "hu",
-  "it",
-  "ja",
-  "ko",
-  "nl",
-  "no",
-  "pl",
-  "pt",
-  "ro",
-  "ru",
-  "sv",
-  "th",
-  "tr",
-  "uk",
-  "vi",
-  "zh",
-] as const;
 
 /** Settings of the language scanner. */
 export const languageOptionsSchema = z.strictObject({
@@ -308,20 +276,16 @@ function passageFindings(reading: Reading, seen: Survey, origin: Origin): Findin
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
 const isAscii = /^[\x00-\x7f]*$/;
 
-interface Detector {
-  detectAll(text: string): readonly { readonly lang: string; readonly accuracy: number }[];
-}
-
 /** Letters that a language can be told by. */
 const detectLettersMin = 40;
 /** Code units of each of the pieces by which a long text is judged. */
-const detectLength = 400;
-const allowedAccuracyMax = 0.1;
+const detectLength = 500;
+/** How much more a text must be like another language than like any that is allowed. */
+const marginMin = 0.2;
 
-function detector(): Detector {
-  // Tables of 2 MB, which only an operator who names languages pays for.
-  return createRequire(import.meta.url)("tinyld/light") as Detector;
-}
+/** What is in no language: code, addresses, names with signs in them, everything but words. */
+const wordless =
+  /```[^`]*```|https?:\S+|[\w.+-]+@[\w.-]+|\b\w*_\w*\b|[^\p{L}\p{M}\s'\u2019.,!?-]+/gu;
 
 /** Beginning, middle and end of a text. */
 function pieces(text: string): string[] {
@@ -330,17 +294,29 @@ function pieces(text: string): string[] {
   return [0, middle, text.length - detectLength].map((at) => text.slice(at, at + detectLength));
 }
 
-/** Builds the language scanner. @throws ZodError where an option is not what the schema expects */
-export function languageScanner(options: LanguageOptions = {}): Scanner {
+/**
+ * Builds the language scanner.
+ *
+ * @param detect needed where the options name languages
+ * @throws ZodError where an option is not what the schema expects, Error where the detector is missing
+ */
+export function languageScanner(options: LanguageOptions = {}, detect?: LanguageDetector): Scanner {
   const { languages, score } = languageOptionsSchema.parse(options);
   const allowed = new Set<string>(languages);
-  const detect = allowed.size > 0 ? detector() : undefined;
+  if (allowed.size > 0 && detect === undefined) {
+    throw new Error("Expected a language detector for the allowed languages but received none");
+  }
 
   const isOther = (piece: string): boolean => {
-    if ((piece.match(/\p{L}/gu)?.length ?? 0) < detectLettersMin) return false;
-    const guesses = detect?.detectAll(piece) ?? [];
-    const accepted = guesses.filter(({ lang }) => allowed.has(lang));
-    return guesses.length > 0 && accepted.every(({ accuracy }) => accuracy < allowedAccuracyMax);
+    const prose = piece.replace(wordless, " ");
+    if ((prose.match(/\p{L}/gu)?.length ?? 0) < detectLettersMin) return false;
+    let best = 0;
+    let bestAllowed = 0;
+    for (const [language, likeness] of Object.entries(detect?.(prose) ?? {})) {
+      best = Math.max(best, likeness);
+      if (allowed.has(language)) bestAllowed = Math.max(bestAllowed, likeness);
+    }
+    return best - bestAllowed >= marginMin;
   };
 
   const scanReading = (reading: Reading, origin: Origin): Finding[] => {
@@ -353,7 +329,7 @@ export function languageScanner(options: LanguageOptions = {}): Scanner {
       if (mixed !== undefined) found.push(mixed);
       if (seen.passages.length > 1) found.push(...passageFindings(reading, seen, origin));
     }
-    if (detect !== undefined && reading.name === "raw" && pieces(text).some(isOther)) {
+    if (allowed.size > 0 && reading.name === "raw" && pieces(text).some(isOther)) {
       found.push(finding("not-allowed", score, 0, text.length, messages.other));
     }
     return found.map((hit) => {

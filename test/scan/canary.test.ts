@@ -96,6 +96,12 @@ test("neither findings nor the scanner nor errors show a canary", () => {
   assert.match(message, /expected at least 8 letters or digits for canary short but received 3/);
   assert.match(message, /canary short is there twice/);
   assert.match(message, /expected at least 10 words for prompt brief but received 2/);
+  const large = { name: "large", text: "one two three four ".repeat(10_000) };
+  const prompts = [large, { ...large, name: "larger" }, { ...large, name: "largest" }];
+  assert.match(
+    canaryOptionsSchema.safeParse({ prompts }).error?.message ?? "",
+    /expected at most 500000 characters of prompts but received 570000/,
+  );
   assert.doesNotMatch(message, /a-b-c|another secret|Be kind/);
 });
 

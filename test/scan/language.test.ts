@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { loadLanguageDetector } from "../../src/scan/detect.ts";
 import { languageOptionsSchema, languageScanner } from "../../src/scan/language.ts";
 import { testCases } from "./cases.ts";
 import { findingsOf, testAnyText, testBounded } from "./properties.ts";
 
 const scanner = languageScanner();
+const detect = await loadLanguageDetector();
 testCases(scanner, "language.json");
 
 testAnyText(scanner, [
@@ -31,7 +33,7 @@ testBounded(scanner, [
 ]);
 
 test("a text in another language than those allowed is found, short ones and names are not", () => {
-  const german = languageScanner({ languages: ["de", "en"], score: 0.7 });
+  const german = languageScanner({ languages: ["de", "en"], score: 0.7 }, detect);
   const labels = (text: string) => findingsOf(german, text, "user").map(({ label }) => label);
   for (const text of [
     "Bonjour, pouvez-vous me dire à quelle heure part le prochain train pour Paris ?",
@@ -52,7 +54,7 @@ test("a text in another language than those allowed is found, short ones and nam
 });
 
 test("a long text's end counts as well", () => {
-  const german = languageScanner({ languages: ["de"] });
+  const german = languageScanner({ languages: ["de"] }, detect);
   const begin =
     "Der nächste Zug nach Berlin fährt heute um neun Uhr vom großen Bahnhof ab. ".repeat(30);
   const end =
@@ -63,4 +65,5 @@ test("a long text's end counts as well", () => {
 
 test("a language that is not known is refused", () => {
   assert.equal(languageOptionsSchema.safeParse({ languages: ["xx"] }).success, false);
+  assert.throws(() => languageScanner({ languages: ["de"] }), /Expected a language detector/);
 });
