@@ -4,7 +4,20 @@ export type Origin = "user" | "document" | "tool" | "assistant" | "system";
 /** What the answer advises. `flag` passes but deserves a look; `block` should not reach a model. */
 export type Action = "allow" | "flag" | "block";
 
-export type ScannerName = "model" | "signature" | "unicode" | "secret" | "pii";
+/** Everything that says something of a text: the model, and the scanners by name. */
+export const scannerNames = [
+  "model",
+  "signature",
+  "unicode",
+  "secret",
+  "pii",
+  "link",
+  "structure",
+  "language",
+  "canary",
+  "phrase",
+] as const;
+export type ScannerName = (typeof scannerNames)[number];
 
 /** Which cache layer an answer came from. */
 export type CacheLayer = "none" | "l1" | "l2" | "l3";

@@ -7,7 +7,7 @@ import type { Settings } from "../config/schema.ts";
 import { createInspector, type Inspector, type Observer } from "../inspect.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { type Native, native } from "../model/native.ts";
-import { signaturesVersion } from "../scan/index.ts";
+import { scannersVersion } from "../scan/index.ts";
 import { normaliserVersion } from "../text/normalise.ts";
 import { type CorePlan, planCores } from "./affinity.ts";
 import { packageVersion, shippedModelPath } from "./package.ts";
@@ -84,7 +84,7 @@ export async function openService(
     keyOf: keyMaker(
       {
         modelSha256: model.sha256,
-        signatures: signaturesVersion,
+        signatures: scannersVersion,
         normaliser: normaliserVersion,
         windowsMax: settings["model.windowsMax"],
         earlyExit: settings["model.earlyExit"],

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { GhostError } from "../../errors.ts";
 import { type LogPage, type LogQuery, type LogRow, readCursor } from "../../log/query.ts";
+import { scannerNames } from "../../types.ts";
 import type { Handler } from "../exchange.ts";
 import { findingBody, jsonReply } from "../reply.ts";
 
@@ -30,7 +31,7 @@ const query = z.strictObject({
     .regex(/^(0|1|0?\.\d{1,6}|1\.0+)$/, "expected a number from 0 to 1")
     .transform(Number)
     .optional(),
-  scanner_type: z.enum(["model", "signature", "unicode", "secret", "pii", "none"]).optional(),
+  scanner_type: z.enum([...scannerNames, "none"]).optional(),
   ip: z.string().min(1).max(64).optional(),
   verdict: z.enum(["allow", "flag", "block"]).optional(),
   limit: z
