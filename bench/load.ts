@@ -81,8 +81,12 @@ function readMemory(): Memory {
   return { resident, anonymous, file: resident - anonymous };
 }
 
-/** Once garbage is collected and the heap, which gives pages back only after a while, stands still. */
+/**
+ * Once garbage is collected and the heap stands still. V8 gives pages back only after a while, and
+ * forgets the code that ran once (the compiler that read this bench) only after some collections.
+ */
 async function settledMemory(): Promise<Memory> {
+  for (let round = 0; round < 20; round++) (globalThis as { gc?: () => void }).gc?.();
   let last = readMemory();
   for (let quiet = 0, tries = 0; quiet < 3 && tries < 50; tries++) {
     (globalThis as { gc?: () => void }).gc?.();

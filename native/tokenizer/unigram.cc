@@ -119,7 +119,8 @@ Status Unigram::Import(const std::string& path) {
   std::array<std::string_view, kTokenizerSections> sections;
   std::copy(imported_.begin(), imported_.end(), sections.begin());
   if (Attach(sections)) return Status::Ok();
-  return Status::Error(StatusCode::kModelUnsupported, path + ": expected tables within their bounds");
+  return Status::Error(StatusCode::kModelUnsupported,
+                       path + ": expected tables within their bounds");
 }
 
 void Unigram::BestPath(UnigramScratch* scratch, std::vector<Token>* tokens) const {
