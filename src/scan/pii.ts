@@ -52,6 +52,12 @@ const [at, colon, plus] = [..."@:+"].map((character) => {
 
 const kindOf = (id: string) => id.split(".")[0] ?? id;
 
+/** Whether a group of digits goes on with a number: after its point, or as a later part of an address. */
+function isFraction(text: string, start: number): boolean {
+  const before = text.charCodeAt(start - 2);
+  return start > 1 && text.charAt(start - 1) === "." && classes[before] === digit;
+}
+
 /** The finders that remember something of one text. */
 class Finders {
   readonly #text: string;
@@ -113,7 +119,8 @@ function hitsIn(text: string): Found[] {
         let end = index + 1;
         while ((classes[text.charCodeAt(end)] ?? other) === digit) end++;
         const length = end - index;
-        if (length <= groupLengthMax) hit = finders.digitsAt(index, length, !isFull("phone"));
+        if (length <= groupLengthMax && !isFraction(text, index))
+          hit = finders.digitsAt(index, length, !isFull("phone"));
         // The digits of the group begin nothing else.
         if (hit === undefined) index = end - 1;
       }

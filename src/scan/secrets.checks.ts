@@ -89,7 +89,7 @@ export function isSignedJwt(token: string): boolean {
   const algorithm = jsonObject(header)?.alg;
   const claims = jsonObject(payload);
   if (typeof algorithm !== "string" || algorithm === "none" || claims === undefined) return false;
-  return claims.sub !== "1234567890";
+  return claims.sub !== "1234567890" && claims.name !== "John Doe";
 }
 
 /** Enough of base64 that varies: no heading alone, no dots in place of the key. */
@@ -101,7 +101,7 @@ export function isPrivateKey(text: string): boolean {
 
 /** Passwords that stand in every manual. */
 const defaultPassword =
-  /^(?:pass(?:word|wd)?\d{0,3}|pwd|pw|secret|admin|root|user(?:name)?|guest|test(?:ing)?|postgres|mysql|mongo|redis|rabbitmq|changeme|default|docker|minio(?:admin)?|token|x-oauth-basic|my[-_]?(?:secret|pass(?:word)?|pw)|[*x.•]+|\d{1,4})$/i;
+  /^(?:pass(?:word|wd)?\d{0,3}|pwd|pw|secret|admin|root|user(?:name)?|guest|test(?:ing)?|postgres|mysql|mongo|redis|rabbitmq|changeme|default|docker|minio(?:admin)?|token|x-oauth-basic|my[-_]?(?:secret|pass(?:word)?|pw)|[*x.•]+|\d{1,5}\W?)$/i;
 
 /** A password that somebody chose: none of a manual's, no variable, no placeholder. */
 export function isNoDefaultPassword(password: string): boolean {
@@ -143,7 +143,8 @@ const turnsShareMin = 0.3;
 /** Whether a value is drawn rather than named: digits among its letters, many kinds of neighbours, high entropy. */
 export function looksRandom(value: string): boolean {
   if (!/\d.*\d/.test(value) || !/[A-Za-z]/.test(value)) return false;
-  if (/:\/\/|^[/.~]|^[\d.,:-]+$|[()]|\.[a-z]{2,4}$/.test(value)) return false;
+  // What begins like a JSON web token is told as one, or is none.
+  if (/:\/\/|^eyJ|^[/.~]|^[\d.,:-]+$|[()]|\.[a-z]{2,4}$/.test(value)) return false;
   const kinds = value
     .replace(/[a-z]/g, "a")
     .replace(/[A-Z]/g, "A")

@@ -712,7 +712,7 @@ const generic: readonly SecretFormat[] = [
       "signing_key",
       "credential",
     ],
-    /(?:secret|token|api[_ -]?key|access[_-]?key|private_key|auth_?key|encryption_key|signing_key|credentials?)(?:[_-]?(?:key|value|string|\d{1,2}))?["'`\]]{0,2}\s{0,4}(?:=>|:=|={1,3}|:|(?:is|ist|es|est):?\s)\s{0,4}(?:"(?<secret>[^\s"]{16,200})"|'(?<secretOr>[^\s']{16,200})'|(?<bare>[^\s"'`,;<>[\]{}()]{16,200}))/,
+    /(?<!(?:public_?key|page|next|csrf|xsrf|continuation|sync|cancellation)[_-]?)(?:secret|token|api[_ -]?key|access[_-]?key|private_key|auth_?key|encryption_key|signing_key|credentials?)(?:[_-]?(?:key|value|string|\d{1,2}))?["'`\]]{0,2}\s{0,4}(?:=>|:=|={1,3}|:|(?:is|ist|es|est):?\s)\s{0,4}(?:"(?<secret>[^\s"]{16,200})"|'(?<secretOr>[^\s']{16,200})'|(?<bare>[^\s"'`,;<>[\]{}()]{16,200}))/,
     { score: 0.5, check: checks.looksRandom },
   ),
 ];

@@ -35,17 +35,18 @@ const nobodys: readonly (readonly [number, number])[] = [
 const ipv4 = /\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d)/y;
 /** Four numbers with dots after these are a version. */
 const version = /(?:\bv|ver(?:sion)?|release|firmware|build|[A-Za-z]\/)[\s.:]{0,2}$/i;
+/** Networks end in zero and stand for nobody in particular; four single digits number a section. */
+const nothing = /\.0$|^\d(?:\.\d){3}$/;
 const ipv6 = /[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])/y;
 /** 2001::/23 and the documentation's 2001:db8::/32. */
 const ipv6Special = /^2001:(?:0?db8|0?[01]?[0-9a-f]{0,2}):/i;
 
 /** @param at where a group of one to three digits begins, with a dot after it */
 export function ipv4At(text: string, at: number): Found | undefined {
-  if (/[.\d-]/.test(text.charAt(at - 1))) return undefined;
+  if (text.charAt(at - 1) === "-") return undefined;
   const end = endOfMatch(ipv4, text, at);
   const address = text.slice(at, end);
-  // Networks end in zero and stand for nobody in particular.
-  if (end === -1 || !isIPv4(address) || address.endsWith(".0")) return undefined;
+  if (end === -1 || !isIPv4(address) || nothing.test(address)) return undefined;
   const number = numberOf(address);
   if (nobodys.some(([first, last]) => first <= number && number <= last)) return undefined;
   if (version.test(text.slice(Math.max(0, at - 12), at))) return undefined;
@@ -56,8 +57,9 @@ export function ipv4At(text: string, at: number): Found | undefined {
 export function ipv6At(text: string, colon: number): Found | undefined {
   let start = colon;
   while (start > colon - 4 && /[0-9A-Fa-f]/.test(text.charAt(start - 1))) start--;
-  // All public ones begin with 2 or 3 so far (RFC 4291, global unicast).
-  if (!/[23]/.test(text.charAt(start)) || /[\w:.]/.test(text.charAt(start - 1))) return undefined;
+  // All public ones begin with 2000 to 3fff so far (RFC 4291, global unicast).
+  if (start !== colon - 4 || !/[23]/.test(text.charAt(start))) return undefined;
+  if (/[\w:.]/.test(text.charAt(start - 1))) return undefined;
   const end = endOfMatch(ipv6, text, start);
   const address = text.slice(start, end);
   if (end === -1 || !isIPv6(address) || ipv6Special.test(address)) return undefined;

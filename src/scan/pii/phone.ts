@@ -69,7 +69,7 @@ export class PhoneFinder {
   groupAt(at: number, length: number): Found | undefined {
     const text = this.#text;
     const before = text.charAt(at - 1);
-    if (".-/+".includes(before) && at > 1 && isDigit(text, at - 2)) return undefined;
+    if (at > 1 && "-/+".includes(before) && /\w/.test(text.charAt(at - 2))) return undefined;
     const start = before === "(" ? at - 1 : at;
     if (length === 3 || length === 1) {
       const found = this.#longest(start, northAmerican, (number) => [[number, "US"]]);
