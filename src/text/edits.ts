@@ -5,13 +5,16 @@ export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
+  /** The replacement is as long as what it replaces, and unit stands for unit. */
+  readonly unitByUnit?: boolean;
 }
 
 export interface MappedText {
   readonly text: string;
   /**
    * The part of the original that [start, end) came from, UTF-16 code units. A
-   * position inside a replacement stands for the whole part that was replaced.
+   * position inside a replacement stands for the whole part that was replaced,
+   * unless that was replaced unit by unit.
    */
   toOriginal(start: number, end: number): [number, number];
 }
@@ -55,6 +58,7 @@ export function applyEdits(original: string, edits: readonly Edit[]): MappedText
     const edit = edits[index] as Edit;
     const offset = position - (places[index] as number);
     const inside = isEnd ? offset <= edit.replacement.length : offset < edit.replacement.length;
+    if (inside && edit.unitByUnit) return edit.start + offset;
     if (inside) return isEnd ? edit.end : edit.start;
     return edit.end + offset - edit.replacement.length;
   };
@@ -74,4 +78,29 @@ export function compose(first: MappedText, second: MappedText): MappedText {
     text: second.text,
     toOriginal: (start, end) => first.toOriginal(...second.toOriginal(start, end)),
   };
+}
+
+/** Unchanged text that stays on each side of a change where the rest is left out, UTF-16 code units. */
+const contextLength = 400;
+
+/**
+ * The edits that also leave out what lies far from all of them, each gap as one
+ * line break: what a reading has in common with the text is read there already.
+ *
+ * @param length of the text
+ */
+export function aroundChanges(edits: readonly Edit[], length: number): Edit[] {
+  const around: Edit[] = [];
+  let at = 0;
+  const leaveOut = (start: number, end: number, replacement: string) => {
+    if (end - start > contextLength) around.push({ start, end, replacement });
+  };
+  for (const edit of edits) {
+    const from = at === 0 ? 0 : at + contextLength;
+    leaveOut(from, edit.start - contextLength, at === 0 ? "" : "\n");
+    around.push(edit);
+    at = edit.end;
+  }
+  leaveOut(at + contextLength, length, "");
+  return around;
 }

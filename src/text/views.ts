@@ -2,11 +2,33 @@
  * The readings of a text: what a model might make of it that a person does not
  * see. Each is made only where a cheap test says that it differs from the text
  * as it was sent, and each can be mapped back to that text.
+ *
+ * A disguise is taken off in layers: what one layer made is given to the next,
+ * and twice through the row, so that any two in any order come off. Layers change
+ * what they find in its place, so that a text has one reading a layer, however
+ * much is hidden in it.
  */
-import { applyEdits, compose, type Edit, type MappedText, unchanged } from "./edits.ts";
+import { backwardWords, ciphers } from "./cipher.ts";
+import { encodings } from "./decode.ts";
+import {
+  applyEdits,
+  aroundChanges,
+  compose,
+  type Edit,
+  type MappedText,
+  unchanged,
+} from "./edits.ts";
+import { bitText, selectorText, tagText } from "./hidden.ts";
+import type { Effort, Layer, Peeled, ReadingName } from "./layer.ts";
+import { leet } from "./leet.ts";
+import { buried, lookAlikes, restlessCase, upsideDown } from "./letters.ts";
+import { looksLikeLanguage } from "./likeness.ts";
+import { hiddenMarkup } from "./markup.ts";
 import { normalise } from "./normalise.ts";
+import { joined, takenApart } from "./spacing.ts";
 
-export type ReadingName = "raw" | "visible" | "tags" | "base64";
+export { flagTags } from "./hidden.ts";
+export type { ReadingName } from "./layer.ts";
 
 export interface Reading extends MappedText {
   readonly name: ReadingName;
@@ -17,26 +39,22 @@ export interface Readings {
   readonly readings: readonly Reading[];
   /** True where more readings were possible than the budget allows. */
   readonly budgetExceeded: boolean;
+  /** Characters that were looked at: at most a fixed number for each of the text. */
+  readonly visited: number;
 }
 
 const readingsMax = 8;
+/** All readings together are at most this many times the text, and this many UTF-16 code units more. */
+const growthMax = 6;
+const growthSlack = 4096;
+/** Times through the row of layers. */
+const roundsMax = 2;
+/** Encodings in one another that are undone in one round. */
+const nestingMax = 3;
 
 /** Characters that show nothing: zero-width, bidi controls, variation selectors, tags, fillers, annotations. */
 const invisible = /[\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]+/gu;
 const hasInvisible = /[\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
-
-/** A flag of a region as emoji have it: its tags spell the region and hide nothing. */
-export const flagTags = /\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{3,6}\u{e007f}/gu;
-const tagRun = /[\u{e0020}-\u{e007e}]{2,}/gu;
-const hasTag = /[\u{e0020}-\u{e007e}]{2}/u;
-
-/** Characters of base64 or base64url, in lines; 16 of them hold 12 bytes, too few to say much. */
-const base64Run =
-  /[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*(?:\r?\n[A-Za-z0-9+/_-]{1,15}(?![A-Za-z0-9+/_-]))?={0,2}/g;
-const hasBase64Run = /[A-Za-z0-9+/_-]{16}/;
-/** Of a decoded text, at least this share is letters, marks, digits and spaces. */
-const languageShareMin = 0.75;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** The text without what shows nothing, in compatibility form. */
 function visible(text: string): MappedText {
@@ -54,65 +72,99 @@ function lettersOf(text: string): string {
   return text.replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 }
 
-/** Text spelled in tag characters, all runs together. */
-function hiddenTags(text: string): MappedText | undefined {
-  if (!hasTag.test(text)) return undefined;
-  const plain = text.replace(flagTags, (flag) => " ".repeat(flag.length));
-  const edits: Edit[] = [];
-  let at = 0;
-  for (const { 0: run, index } of plain.matchAll(tagRun)) {
-    edits.push({ start: at, end: index, replacement: edits.length === 0 ? "" : " " });
-    for (let offset = 0; offset < run.length; offset += 2) {
-      const letter = String.fromCodePoint((run.codePointAt(offset) as number) - 0xe0000);
-      edits.push({ start: index + offset, end: index + offset + 2, replacement: letter });
+/** After the encodings: what letters are drawn as, where they stand, what they stand for. */
+const disguises: readonly Layer[] = [
+  buried,
+  upsideDown,
+  lookAlikes,
+  joined,
+  restlessCase,
+  leet,
+  ciphers,
+  takenApart,
+];
+
+class Collector {
+  readonly readings: Reading[];
+  readonly effort: Effort = { visited: 0 };
+  budgetExceeded = false;
+  #lengthLeft: number;
+
+  constructor(text: string) {
+    this.readings = [{ name: "raw", ...unchanged(text) }];
+    this.#lengthLeft = growthMax * text.length + growthSlack;
+  }
+
+  add(name: ReadingName, view: MappedText): void {
+    const { text } = view;
+    if (text.trim() === "" || this.readings.some((reading) => reading.text === text)) return;
+    if (this.readings.length === readingsMax || text.length > this.#lengthLeft) {
+      this.budgetExceeded = true;
+      return;
     }
-    at = index + run.length;
+    this.#lengthLeft -= text.length;
+    this.readings.push({ name, ...view });
   }
-  if (edits.length === 0) return undefined;
-  edits.push({ start: at, end: text.length, replacement: "" });
-  return applyEdits(text, edits);
-}
 
-function readsAsLanguage(text: string): boolean {
-  const letters = text.match(/[\p{L}\p{M}\p{N}\p{Zs}\n.,;:!?'"()-]/gu)?.length ?? 0;
-  // Words, not a random string of letters: something must separate them, or the script has no spaces.
-  const words = /\p{L}{2}[\s\p{P}]+\p{L}/u.test(text) || /[\p{Lo}]{4}/u.test(text);
-  return words && letters >= [...text].length * languageShareMin && !/\p{Cc}{2}/u.test(text);
-}
-
-/**
- * The last, shorter line of a run may be its end or the first word after it, so
- * the run is tried with and without it. Returns the part that decoded.
- */
-function decodeRun(run: string): { text: string; length: number } | undefined {
-  const whole = decodeBase64(run);
-  if (whole !== undefined) return { text: whole, length: run.length };
-  const length = run.search(/\r?\n[^\r\n]{1,17}$/);
-  const text = length > 0 ? decodeBase64(run.slice(0, length)) : undefined;
-  return text === undefined ? undefined : { text, length };
-}
-
-function decodeBase64(run: string): string | undefined {
-  const bytes = Buffer.from(run.replace(/[\r\n]/g, ""), "base64");
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch {
-    return undefined;
+  /** Adds what a layer found as a reading, if it reads as language, and returns the whole text without it. */
+  #take(view: MappedText, { name, edits }: Peeled): MappedText {
+    const around = aroundChanges(edits, view.text.length);
+    const reading = compose(view, applyEdits(view.text, around));
+    this.effort.visited += reading.text.length;
+    if (looksLikeLanguage(reading.text)) this.add(name, reading);
+    if (around.length === edits.length) return reading;
+    return compose(view, applyEdits(view.text, edits));
   }
-  return readsAsLanguage(text) ? text : undefined;
-}
 
-/** One mapped text for each run that decodes to language. */
-function* base64Texts(view: MappedText): Generator<MappedText> {
-  if (!hasBase64Run.test(view.text)) return;
-  for (const { 0: run, index } of view.text.matchAll(base64Run)) {
-    const decoded = decodeRun(run);
-    if (decoded === undefined) continue;
-    const [start, end] = view.toOriginal(index, index + decoded.length);
-    yield { text: decoded.text, toOriginal: () => [start, end] };
+  #apply(layer: Layer, view: MappedText): Peeled | undefined {
+    return layer(view.text, this.effort);
+  }
+
+  /** Encodings one inside the other; only what is innermost is a reading. */
+  #decode(view: MappedText): MappedText {
+    let current = view;
+    let last: { view: MappedText; found: Peeled } | undefined;
+    for (let nesting = 0; nesting < nestingMax; nesting++) {
+      let isChanged = false;
+      for (const encoding of encodings) {
+        this.effort.visited += current.text.length;
+        const found = this.#apply(encoding, current);
+        if (found === undefined) continue;
+        last = { view: current, found };
+        current = compose(current, applyEdits(current.text, found.edits));
+        isChanged = true;
+      }
+      if (!isChanged) break;
+    }
+    return last === undefined ? view : this.#take(last.view, last.found);
+  }
+
+  /** Takes off all layers of a text, and of what is hidden in the result. */
+  peel(view: MappedText): MappedText {
+    let current = view;
+    for (let round = 0; round < roundsMax; round++) {
+      const before = current.text;
+      current = this.#decode(current);
+      for (const layer of disguises) {
+        const found = this.#apply(layer, current);
+        if (found === undefined) continue;
+        // Backwards words may be meant in their order or the other way round.
+        const words = layer === ciphers ? this.#apply(backwardWords, current) : undefined;
+        if (words !== undefined) this.#take(current, words);
+        current = this.#take(current, found);
+      }
+      if (current.text === before) break;
+    }
+    return current;
   }
 }
+
+/** What is hidden in a text beside what it shows. */
+const hiders: readonly [name: ReadingName, find: (text: string) => MappedText | undefined][] = [
+  ["tags", tagText],
+  ["bits", bitText],
+  ["bits", selectorText],
+];
 
 /**
  * All readings of a text.
@@ -120,20 +172,28 @@ function* base64Texts(view: MappedText): Generator<MappedText> {
  * @param text well-formed UTF-16
  */
 export function readings(text: string): Readings {
-  const found: Reading[] = [{ name: "raw", ...unchanged(text) }];
-  let budgetExceeded = false;
-  const add = (name: ReadingName, view: MappedText) => {
-    if (view.text.trim() === "" || found.some((reading) => reading.text === view.text)) return;
-    if (found.length < readingsMax) found.push({ name, ...view });
-    else budgetExceeded = true;
-  };
+  const collector = new Collector(text);
+  const { effort } = collector;
   const shown = visible(text);
-  if (shown.text !== text && lettersOf(shown.text) !== lettersOf(text)) add("visible", shown);
-  const tags = hiddenTags(text);
-  if (tags !== undefined) add("tags", tags);
-  for (const decoded of base64Texts(shown)) {
-    add("base64", decoded);
-    if (budgetExceeded) break;
+  effort.visited += text.length + shown.text.length;
+  if (shown.text !== text && lettersOf(shown.text) !== lettersOf(text)) {
+    collector.add("visible", shown);
   }
-  return { readings: found, budgetExceeded };
+  const addHidden = (name: ReadingName, view: MappedText, found: MappedText | undefined) => {
+    effort.visited += view.text.length;
+    if (found === undefined) return;
+    const hidden = compose(view, found);
+    collector.add(name, hidden);
+    collector.peel(hidden);
+  };
+  const sent = unchanged(text);
+  for (const [name, find] of hiders) addHidden(name, sent, find(text));
+  const plain = collector.peel(shown);
+  addHidden("markup", shown, hiddenMarkup(shown.text));
+  if (plain !== shown) {
+    for (const [name, find] of hiders) addHidden(name, plain, find(plain.text));
+    addHidden("markup", plain, hiddenMarkup(plain.text));
+  }
+  const { readings: found, budgetExceeded } = collector;
+  return { readings: found, budgetExceeded, visited: effort.visited };
 }

@@ -1,0 +1,114 @@
+/**
+ * Words whose letters stand apart ("i g n o r e", "i.g.n.o.r.e"), joined, and rows
+ * of letters without spaces taken apart into words.
+ */
+import type { Edit } from "./edits.ts";
+import { type Effort, type Layer, peeled } from "./layer.ts";
+import { segment, stepsMax as segmentStepsMax } from "./segment.ts";
+
+/** Single letters with the same few characters between them. */
+const apart =
+  /(?<![\p{L}\p{N}])[\p{L}\p{N}]\p{M}*([^\p{L}\p{N}\p{M}]{1,3})[\p{L}\p{N}]\p{M}*(?:\1[\p{L}\p{N}]\p{M}*){3,}(?![\p{L}\p{N}])/gu;
+/** Of a row's characters at least this share are letters: the rest may be leetspeak, but a row of numbers is that. */
+const letterShareMin = 0.4;
+/** Letters in all rows together. */
+const lettersMin = 6;
+/** Longer words are taken apart: few languages that separate words have any. */
+const longWord =
+  /(?<![\p{L}\p{N}_./@:-])(?:\p{Lu}?\p{Ll}{19,}|\p{Lu}{20,})(?![\p{L}\p{N}_/@-]|\.\p{L})/gu;
+/** Shorter rows are words already. */
+const rowLengthMin = 10;
+const latinLetters = /^[A-Za-z\u00c0-\u024f]+$/;
+/** What makes a row of letters a row of words: logarithm of the likelihood a letter, and letters a word. */
+const segmentScoreMin = -3.2;
+const wordLengthMin = 2.5;
+
+const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+
+/** Where words begin in a row of Latin letters; none where it is no row of words. */
+function wordStarts(row: string, effort: Effort): readonly number[] {
+  effort.visited += row.length * segmentStepsMax;
+  const { starts, score } = segment(row);
+  const areWords = score >= segmentScoreMin && row.length >= (starts.length + 1) * wordLengthMin;
+  return areWords ? starts : [];
+}
+
+/** The separator of the rows of single letters, if there are enough of them. */
+function separatorOf(text: string): string | undefined {
+  const letters = new Map<string, number>();
+  for (const { 0: row, 1: separator = "" } of text.matchAll(apart)) {
+    const characters = row.match(/[\p{L}\p{N}]/gu) ?? [];
+    const count = characters.filter((character) => /\p{L}/u.test(character)).length;
+    if (count < characters.length * letterShareMin) continue;
+    letters.set(separator, (letters.get(separator) ?? 0) + count);
+  }
+  const [most] = [...letters].sort((a, b) => b[1] - a[1]);
+  return most === undefined || most[1] < lettersMin ? undefined : most[0];
+}
+
+/** Single letters joined to words. */
+export const joined: Layer = (text, effort) => {
+  effort.visited += text.length;
+  const separator = separatorOf(text);
+  if (separator === undefined) return undefined;
+  effort.visited += text.length;
+  const between = escaped(separator);
+  const unit = "[\\p{L}\\p{N}]\\p{M}*";
+  const outside = "(?<![\\p{L}\\p{N}\\p{M}])";
+  const row = new RegExp(`${outside}${unit}(?:${between}${unit})+(?![\\p{L}\\p{N}])`, "gu");
+  const edits: Edit[] = [];
+  for (const { 0: match, index } of text.matchAll(row)) {
+    const letters = match.replaceAll(separator, "");
+    // Where words stand no further apart than letters, a row holds many.
+    const isLong = letters.length >= rowLengthMin && latinLetters.test(letters);
+    const starts = new Set(isLong ? wordStarts(letters, effort) : []);
+    let removed = 0;
+    for (let at = match.indexOf(separator); at !== -1; ) {
+      const start = index + at;
+      const replacement = starts.has(at - removed) ? " " : "";
+      edits.push({ start, end: start + separator.length, replacement });
+      removed += separator.length;
+      at = match.indexOf(separator, at + separator.length);
+    }
+  }
+  // Between words the separator stands twice or more, with or without a space amid.
+  const gap = new RegExp(`(?:${between})(?:\\s*(?:${between}))+`, "gu");
+  const gaps: Edit[] = [];
+  for (const { 0: match, index } of text.matchAll(gap)) {
+    gaps.push({ start: index, end: index + match.length, replacement: " " });
+  }
+  return peeled("joined", merged(edits, gaps));
+};
+
+/** Two ascending rows of edits as one; where they overlap the first wins. */
+function merged(first: readonly Edit[], second: readonly Edit[]): Edit[] {
+  const all: Edit[] = [];
+  let next = 0;
+  let end = 0;
+  const take = (edit: Edit) => {
+    if (edit.start < end) return;
+    all.push(edit);
+    end = edit.end;
+  };
+  for (const edit of first) {
+    while ((second[next]?.start ?? Number.POSITIVE_INFINITY) < edit.start) {
+      const other = second[next++] as Edit;
+      if (other.end <= edit.start) take(other);
+    }
+    take(edit);
+  }
+  for (; next < second.length; next++) take(second[next] as Edit);
+  return all;
+}
+
+/** Long rows of letters taken apart into words. */
+export const takenApart: Layer = (text, effort) => {
+  const edits: Edit[] = [];
+  for (const { 0: row, index } of text.matchAll(longWord)) {
+    if (!latinLetters.test(row)) continue;
+    for (const start of wordStarts(row, effort)) {
+      edits.push({ start: index + start, end: index + start, replacement: " " });
+    }
+  }
+  return peeled("joined", edits);
+};
