@@ -25,7 +25,7 @@ export function openUnbounded(modelFolder: string, earlyExit = false): Model {
 export function scoreTexts(model: Model, texts: readonly string[]): Promise<ModelScore[]> {
   return mapBounded(texts, textsInFlightMax, (text) =>
     model.score(
-      readings(text).readings.map((reading) => reading.text),
+      readings(text).forModel.map((reading) => reading.text),
       unboundedMs,
       { isAdmitted: true },
     ),

@@ -247,7 +247,6 @@ type Turn = "whole" | "words";
 
 function cipher(turn: Turn): Layer {
   return (text, effort) => {
-    effort.visited += text.length;
     const edits: Edit[] = [];
     let isReversed = false;
     for (const { part, how } of undoable(text, effort)) {

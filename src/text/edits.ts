@@ -79,28 +79,3 @@ export function compose(first: MappedText, second: MappedText): MappedText {
     toOriginal: (start, end) => first.toOriginal(...second.toOriginal(start, end)),
   };
 }
-
-/** Unchanged text that stays on each side of a change where the rest is left out, UTF-16 code units. */
-const contextLength = 400;
-
-/**
- * The edits that also leave out what lies far from all of them, each gap as one
- * line break: what a reading has in common with the text is read there already.
- *
- * @param length of the text
- */
-export function aroundChanges(edits: readonly Edit[], length: number): Edit[] {
-  const around: Edit[] = [];
-  let at = 0;
-  const leaveOut = (start: number, end: number, replacement: string) => {
-    if (end - start > contextLength) around.push({ start, end, replacement });
-  };
-  for (const edit of edits) {
-    const from = at === 0 ? 0 : at + contextLength;
-    leaveOut(from, edit.start - contextLength, at === 0 ? "" : "\n");
-    around.push(edit);
-    at = edit.end;
-  }
-  leaveOut(at + contextLength, length, "");
-  return around;
-}

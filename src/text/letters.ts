@@ -57,16 +57,21 @@ function* zip(from: string, to: string): Generator<[string, string]> {
   for (const [index, character] of [...from].entries()) yield [character, [...to][index] as string];
 }
 
-/** Words whose look-alikes are replaced, and how sure it is that they are in disguise. */
-interface Folding {
-  readonly edits: Edit[];
-  /** Words that mix scripts. */
-  readonly mixed: number;
-  /** Words of look-alikes alone. */
-  readonly alike: number;
-  /** Words of other scripts that are none. */
-  readonly other: number;
+/** The words of a text that have letters of other scripts, by what they are. */
+interface Foldable {
+  /** They mix scripts, which nothing but a disguise or a formula does. */
+  readonly mixed: Edit[];
+  /** They are of look-alikes alone. */
+  readonly alike: Edit[];
+  /** How many are none of these. */
+  readonly others: number;
 }
+
+/** Shorter words that mix scripts are formulas. */
+const mixedLengthMin = 3;
+/** Words of look-alikes alone are words of their own language, unless nearly all are such. */
+const alikeMin = 2;
+const alikeShareMin = 0.8;
 
 /** The word in ASCII letters; undefined where a character of it is like none. */
 function toLatin(characters: readonly string[]): string | undefined {
@@ -82,31 +87,32 @@ function toLatin(characters: readonly string[]): string | undefined {
   return folded;
 }
 
-function foldWords(text: string): Folding {
-  const edits: Edit[] = [];
-  let [mixed, alike, other] = [0, 0, 0];
+/** What a word of other or mixed scripts is meant as; undefined where it is a word of its script. */
+function foldedWord(word: string): string | undefined {
+  const characters = [...word];
+  const latin = toLatin(characters);
+  if (latin !== undefined || !hasAscii.test(word) || !otherAlphabet.test(word)) return latin;
+  // The other way round: a few Latin letters in a word of another alphabet.
+  const folded = characters.map((character) => cyrillicLikeLatin.get(character) ?? character);
+  return folded.some((character) => hasAscii.test(character)) ? undefined : folded.join("");
+}
+
+function foldableWords(text: string): Foldable {
+  const mixed: Edit[] = [];
+  const alike: Edit[] = [];
+  let others = 0;
   for (const { 0: match, index } of text.matchAll(word)) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
     if (/^[\x00-\x7f\u00c0-\u024f\u1e00-\u1eff]*$/.test(match)) continue;
-    const characters = [...match];
-    const latin = toLatin(characters);
+    const replacement = foldedWord(match);
     const isMixed = hasAscii.test(match);
-    let replacement = latin;
-    if (latin === undefined && isMixed && otherAlphabet.test(match)) {
-      const folded = characters.map((character) => cyrillicLikeLatin.get(character) ?? character);
-      replacement = folded.some((character) => hasAscii.test(character))
-        ? undefined
-        : folded.join("");
+    if (replacement === undefined || (isMixed && match.length < mixedLengthMin)) others++;
+    else {
+      const edit = { start: index, end: index + match.length, replacement };
+      (isMixed ? mixed : alike).push(edit);
     }
-    if (replacement === undefined) {
-      other++;
-      continue;
-    }
-    if (isMixed) mixed++;
-    else alike++;
-    edits.push({ start: index, end: index + match.length, replacement });
   }
-  return { edits, mixed, alike, other };
+  return { mixed, alike, others };
 }
 
 /** Regional letters that stand by themselves; two of them together are a flag. */
@@ -140,26 +146,29 @@ function spans(found: readonly RegExpExecArray[], fold: (match: string) => strin
 }
 
 /** Look-alike letters, words in mixed scripts and squared letters as plain ones. */
-export const lookAlikes: Layer = (text, effort) => {
+export const lookAlikes: Layer = (text) => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
   if (/^[\x00-\x7f\u00a0-\u024f]*$/.test(text)) return undefined;
-  effort.visited += text.length;
   const regional = matches(text, loneRegional);
   if (regional.length >= regionalMin) {
     const letter = (match: string) =>
       String.fromCharCode((match.codePointAt(0) as number) - 0x1f1e6 + 0x41);
     return peeled("folded", spans(regional, letter));
   }
-  const { edits, mixed, alike, other } = foldWords(text);
-  const areDisguised = mixed > 0 || (alike >= 2 && alike >= other * 4);
-  if (!areDisguised) return undefined;
-  return peeled("folded", edits);
+  const { mixed, alike, others } = foldableWords(text);
+  const areDisguised =
+    mixed.length + alike.length >= alikeMin &&
+    alike.length >= (alike.length + others) * alikeShareMin;
+  if (!areDisguised) return peeled("folded", mixed);
+  return peeled(
+    "folded",
+    [...mixed, ...alike].sort((a, b) => a.start - b.start),
+  );
 };
 
 /** Marks above and below plain letters, as in "zalgo" text or text that is struck through. */
-export const buried: Layer = (text, effort) => {
+export const buried: Layer = (text) => {
   if (!/[A-Za-z\u00c0-\u024f\u1e00-\u1eff]\p{M}/u.test(text)) return undefined;
-  effort.visited += text.length;
   const found = matches(text, buriedCharacter).filter(({ 0: match }) => latinOrSign.test(match));
   const letters = text.match(/[A-Za-z\u00c0-\u024f\u1e00-\u1eff]/g)?.length ?? 0;
   if (found.length < buriedMin || found.length * 3 < letters) return undefined;
@@ -170,9 +179,8 @@ export const buried: Layer = (text, effort) => {
 };
 
 /** Case that changes with every letter, in lower case. */
-export const restlessCase: Layer = (text, effort) => {
+export const restlessCase: Layer = (text) => {
   if (!/[a-z][A-Z][a-z]|[A-Z][a-z][A-Z]/.test(text)) return undefined;
-  effort.visited += text.length;
   const sure = matches(text, mixedCase).filter(({ 0: match }) => {
     const changes = match.match(caseChange)?.length ?? 0;
     return changes >= (match.length - 1) * changeShareMin && looksLikeLanguage(match.toLowerCase());
@@ -194,14 +202,15 @@ const turnedLetter = /[ɐɔɟƃɥᴉɾʞɯɹʇʌʍʎ]/g;
 const turnedMin = 3;
 
 /** Lines that stand on their head, turned round. */
-export const upsideDown: Layer = (text, effort) => {
+export const upsideDown: Layer = (text) => {
   if ((text.match(turnedLetter)?.length ?? 0) < turnedMin) return undefined;
-  effort.visited += text.length;
   const edits: Edit[] = [];
   for (const { 0: line, index } of text.matchAll(/[^\n]+/g)) {
     if ((line.match(turnedLetter)?.length ?? 0) < turnedMin) continue;
     const characters = [...line].map((character) => turned.get(character) ?? character);
     const replacement = characters.reverse().join("");
+    // A line that only holds such letters and stands on its feet must stay.
+    if (!looksLikeLanguage(replacement)) continue;
     edits.push({ start: index, end: index + line.length, replacement });
   }
   return peeled("upside-down", edits);

@@ -48,7 +48,6 @@ function separatorOf(text: string): string | undefined {
 
 /** Single letters joined to words. */
 export const joined: Layer = (text, effort) => {
-  effort.visited += text.length;
   const separator = separatorOf(text);
   if (separator === undefined) return undefined;
   effort.visited += text.length;

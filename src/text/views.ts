@@ -6,18 +6,13 @@
  * A disguise is taken off in layers: what one layer made is given to the next,
  * and twice through the row, so that any two in any order come off. Layers change
  * what they find in its place, so that a text has one reading a layer, however
- * much is hidden in it.
+ * much is hidden in it. What reads as language without its disguise is judged by
+ * what it says: the model is not asked about the disguise, which would make an
+ * honest text in base64 an attack.
  */
 import { backwardWords, ciphers } from "./cipher.ts";
 import { encodings } from "./decode.ts";
-import {
-  applyEdits,
-  aroundChanges,
-  compose,
-  type Edit,
-  type MappedText,
-  unchanged,
-} from "./edits.ts";
+import { applyEdits, compose, type Edit, type MappedText, unchanged } from "./edits.ts";
 import { bitText, selectorText, tagText } from "./hidden.ts";
 import type { Effort, Layer, Peeled, ReadingName } from "./layer.ts";
 import { leet } from "./leet.ts";
@@ -37,6 +32,8 @@ export interface Reading extends MappedText {
 export interface Readings {
   /** The text as it was sent comes first. */
   readonly readings: readonly Reading[];
+  /** Those of them that no other says in plain: what the model is asked about. */
+  readonly forModel: readonly Reading[];
   /** True where more readings were possible than the budget allows. */
   readonly budgetExceeded: boolean;
   /** Characters that were looked at: at most a fixed number for each of the text. */
@@ -88,6 +85,7 @@ class Collector {
   readonly readings: Reading[];
   readonly effort: Effort = { visited: 0 };
   budgetExceeded = false;
+  readonly #superseded = new Set<Reading>();
   #lengthLeft: number;
 
   constructor(text: string) {
@@ -95,68 +93,97 @@ class Collector {
     this.#lengthLeft = growthMax * text.length + growthSlack;
   }
 
-  add(name: ReadingName, view: MappedText): void {
-    const { text } = view;
-    if (text.trim() === "" || this.readings.some((reading) => reading.text === text)) return;
-    if (this.readings.length === readingsMax || text.length > this.#lengthLeft) {
-      this.budgetExceeded = true;
-      return;
-    }
-    this.#lengthLeft -= text.length;
-    this.readings.push({ name, ...view });
+  get forModel(): Reading[] {
+    return this.readings.filter((reading) => !this.#superseded.has(reading));
   }
 
-  /** Adds what a layer found as a reading, if it reads as language, and returns the whole text without it. */
-  #take(view: MappedText, { name, edits }: Peeled): MappedText {
-    const around = aroundChanges(edits, view.text.length);
-    const reading = compose(view, applyEdits(view.text, around));
-    this.effort.visited += reading.text.length;
-    if (looksLikeLanguage(reading.text)) this.add(name, reading);
-    if (around.length === edits.length) return reading;
-    return compose(view, applyEdits(view.text, edits));
+  /**
+   * Keeps a reading, unless it is known or the budget is spent.
+   *
+   * @param disguised the reading that this one says in plain
+   * @returns the reading of this text; undefined where there is none
+   */
+  add(name: ReadingName, view: MappedText, disguised?: Reading): Reading | undefined {
+    const { text } = view;
+    if (text.trim() === "") return undefined;
+    let kept = this.readings.find((reading) => reading.text === text);
+    if (kept === undefined) {
+      if (this.readings.length === readingsMax || text.length > this.#lengthLeft) {
+        this.budgetExceeded = true;
+        return undefined;
+      }
+      this.#lengthLeft -= text.length;
+      kept = { name, ...view };
+      this.readings.push(kept);
+    }
+    if (disguised !== undefined && disguised !== kept) {
+      this.#superseded.add(disguised);
+      this.#superseded.delete(kept);
+    }
+    return kept;
   }
 
   #apply(layer: Layer, view: MappedText): Peeled | undefined {
+    this.effort.visited += view.text.length;
     return layer(view.text, this.effort);
   }
 
-  /** Encodings one inside the other; only what is innermost is a reading. */
-  #decode(view: MappedText): MappedText {
-    let current = view;
-    let last: { view: MappedText; found: Peeled } | undefined;
+  /** Encodings one inside the other; undefined where there is none. */
+  #decode(view: MappedText): Plain | undefined {
+    let found: Plain | undefined;
     for (let nesting = 0; nesting < nestingMax; nesting++) {
-      let isChanged = false;
+      const before = found;
       for (const encoding of encodings) {
-        this.effort.visited += current.text.length;
-        const found = this.#apply(encoding, current);
-        if (found === undefined) continue;
-        last = { view: current, found };
-        current = compose(current, applyEdits(current.text, found.edits));
-        isChanged = true;
+        const current = found?.view ?? view;
+        const peeled = this.#apply(encoding, current);
+        if (peeled !== undefined) found = without(current, peeled);
       }
-      if (!isChanged) break;
+      if (found === before) break;
     }
-    return last === undefined ? view : this.#take(last.view, last.found);
+    return found;
   }
 
-  /** Takes off all layers of a text, and of what is hidden in the result. */
-  peel(view: MappedText): MappedText {
+  /**
+   * Takes off all layers of a text. What is no language after one of them is not
+   * kept, but given to the next all the same.
+   *
+   * @param reading the text as a reading, where it is one
+   * @returns what is left without them
+   */
+  peel(view: MappedText, reading: Reading | undefined): MappedText {
     let current = view;
+    let last = reading;
+    const take = ({ name, view: plain }: Plain) => {
+      this.effort.visited += plain.text.length;
+      if (looksLikeLanguage(plain.text)) last = this.add(name, plain, last) ?? last;
+      current = plain;
+    };
     for (let round = 0; round < roundsMax; round++) {
       const before = current.text;
-      current = this.#decode(current);
+      const decoded = this.#decode(current);
+      if (decoded !== undefined) take(decoded);
       for (const layer of disguises) {
-        const found = this.#apply(layer, current);
-        if (found === undefined) continue;
+        const peeled = this.#apply(layer, current);
+        if (peeled === undefined) continue;
         // Backwards words may be meant in their order or the other way round.
         const words = layer === ciphers ? this.#apply(backwardWords, current) : undefined;
-        if (words !== undefined) this.#take(current, words);
-        current = this.#take(current, found);
+        if (words !== undefined) this.add(words.name, without(current, words).view);
+        take(without(current, peeled));
       }
       if (current.text === before) break;
     }
     return current;
   }
+}
+
+/** A text that a layer was taken off. */
+interface Plain {
+  readonly name: ReadingName;
+  readonly view: MappedText;
+}
+
+function without(view: MappedText, { name, edits }: Peeled): Plain {
+  return { name, view: compose(view, applyEdits(view.text, edits)) };
 }
 
 /** What is hidden in a text beside what it shows. */
@@ -174,26 +201,25 @@ const hiders: readonly [name: ReadingName, find: (text: string) => MappedText | 
 export function readings(text: string): Readings {
   const collector = new Collector(text);
   const { effort } = collector;
+  const [raw] = collector.readings;
+  const sent = unchanged(text);
   const shown = visible(text);
   effort.visited += text.length + shown.text.length;
-  if (shown.text !== text && lettersOf(shown.text) !== lettersOf(text)) {
-    collector.add("visible", shown);
-  }
+  const isOther = shown.text !== text && lettersOf(shown.text) !== lettersOf(text);
+  const visibleReading = isOther ? collector.add("visible", shown, raw) : raw;
   const addHidden = (name: ReadingName, view: MappedText, found: MappedText | undefined) => {
     effort.visited += view.text.length;
     if (found === undefined) return;
     const hidden = compose(view, found);
-    collector.add(name, hidden);
-    collector.peel(hidden);
+    collector.peel(hidden, collector.add(name, hidden));
   };
-  const sent = unchanged(text);
   for (const [name, find] of hiders) addHidden(name, sent, find(text));
-  const plain = collector.peel(shown);
+  const plain = collector.peel(shown, visibleReading);
   addHidden("markup", shown, hiddenMarkup(shown.text));
   if (plain !== shown) {
     for (const [name, find] of hiders) addHidden(name, plain, find(plain.text));
     addHidden("markup", plain, hiddenMarkup(plain.text));
   }
-  const { readings: found, budgetExceeded } = collector;
-  return { readings: found, budgetExceeded, visited: effort.visited };
+  const { readings: found, forModel, budgetExceeded } = collector;
+  return { readings: found, forModel, budgetExceeded, visited: effort.visited };
 }
