@@ -5,7 +5,7 @@
  */
 import type { Edit } from "./edits.ts";
 import { type Effort, type Layer, peeled } from "./layer.ts";
-import { alphabetLength, isOtherScript, letterOf, likelihood } from "./likeness.ts";
+import { alphabetLength, isOtherScript, letterOf, likelihood, likeness } from "./likeness.ts";
 
 /** Digits that may stand for letters, so that leetspeak in a cipher still counts as letters. */
 const digitLetters = "oi\0eas\0t";
@@ -276,3 +276,17 @@ export const ciphers: Layer = cipher("whole");
 
 /** The same where something is backwards, word by word: the words stand in their order. */
 export const backwardWords: Layer = cipher("words");
+
+/** The end of a sentence right before a letter at the beginning of a line, as only a line turned round has it. */
+const turnedLine = /^[.!?\u3002\uff01\uff1f\u061f\u0964]+(?=[\p{L}\p{N}]).*$/gmu;
+
+/** Lines in other scripts than Latin that end where they should begin. */
+export const backwardLines: Layer = (text) => {
+  const edits: Edit[] = [];
+  for (const { 0: line, index } of text.matchAll(turnedLine)) {
+    const { letters, others } = likeness(line);
+    if (others <= letters) continue;
+    edits.push({ start: index, end: index + line.length, replacement: reverse(line) });
+  }
+  return peeled("reversed", edits);
+};

@@ -124,6 +124,10 @@ const base64Run =
 /** Of shorter ones only what begins as ASCII letters and spaces do in base64. */
 const base64Word =
   /(?<![A-Za-z0-9+/_=-])(?:[I-Za-e][A-Za-z0-9+/]{3}){1,3}(?:[I-Za-e][A-Za-z0-9+/]{1,2}={0,2})?(?![A-Za-z0-9+/_=-])/g;
+/** Where there are such words, any others, padded as the standard says. */
+const base64Short =
+  /(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/]{4}){0,8}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})(?![A-Za-z0-9+/_=-])/g;
+const wordCharacters = /^(?:[\x20-\x7e]|\p{L}|\p{M})+$/u;
 /** Characters of a run that are decoded first, to see whether the rest is worth it. */
 const probeLength = 64;
 
@@ -168,9 +172,13 @@ const base64: Layer = (text) => {
     const decoded = decodeBytes(Buffer.from(run, "base64"));
     return isWord(decoded) ? decoded : undefined;
   };
-  const found = replacing(text, base64Word, word);
-  // One such word is chance.
-  return found.length < 2 ? undefined : peeled("base64", found);
+  // One such word is chance; between two of them shorter ones are none.
+  if (replacing(text, base64Word, word).length < 2) return undefined;
+  const anyWord = (run: string) => {
+    const decoded = decodeBytes(Buffer.from(run, "base64"));
+    return wordCharacters.test(decoded) ? decoded : undefined;
+  };
+  return peeled("base64", replacing(text, base64Short, anyWord));
 };
 
 const base32Run = /(?<![A-Za-z0-9])[A-Z2-7]{16,}={0,6}(?![A-Za-z0-9=])/g;

@@ -23,18 +23,33 @@ const substitutes = new Map<string, string>([
   ["\u20ac", "e"],
   ["\u00a3", "l"],
 ]);
-const token = /(?<![\p{L}\p{N}@$!|+€£])[A-Za-z0-9@$!|+€£]{2,24}(?![\p{L}\p{N}@$|+€£])/gu;
-const hasSubstitute = /[0-9@$!|+€£]/;
+const signs = "0-9@$!|+€£";
+const token = new RegExp(
+  `(?<![\\p{L}\\p{N}@$!|+€£])[\\p{L}${signs}]{1,24}(?![\\p{L}\\p{N}@$|+€£])`,
+  "gu",
+);
+const hasSign = new RegExp(`[${signs}]`);
+const anySign = new RegExp(`[${signs}]`, "g");
 /** A sign between letters, or before or after two of them. */
-const isPossible =
-  /[A-Za-z][0-9@$!|+€£]{1,3}[A-Za-z]|[0-9@$!|+€£][A-Za-z]{2}|[A-Za-z]{2}[0-9@$|+€£]/;
+const isPossible = new RegExp(
+  `\\p{L}[${signs}]{1,3}\\p{L}|[${signs}]\\p{L}{2}|\\p{L}{2}[0-9@$|+€£]`,
+  "u",
+);
+/** What counts, measures or numbers something. */
+const quantity = /^\$?[0-9]+(?:st|nd|rd|th|[a-z]{0,2})$/i;
 const beamWidth = 4;
-/** Likelihood a letter from which a word is one, and from which it is surely one. */
-const scoreMin = 0;
+/** Likelihood a letter from which a word is surely one. */
 const sureScoreMin = 0.3;
 /** Words that are surely meant so, and their share of all, from which a text is. */
 const sureWordsMin = 2;
 const sureShareMin = 0.1;
+/** In a text of which this share is written so, lone signs and short numbers are too. */
+const denseShareMin = 0.4;
+const denseWordsMin = 3;
+/** Likelihood a letter that a word in such a text has at least, and a number. */
+const wordScoreMin = -0.8;
+const numberScoreMin = 0;
+const numberLengthMax = 3;
 
 interface Candidate {
   readonly text: string;
@@ -43,8 +58,14 @@ interface Candidate {
   readonly b: number;
 }
 
-/** The likeliest word that a token stands for, and its likelihood a letter. */
-function fold(word: string): { text: string; score: number } {
+interface Folded {
+  readonly text: string;
+  /** Likelihood a letter. */
+  readonly score: number;
+}
+
+/** The likeliest word that a token stands for, in capitals where its letters are. */
+function fold(word: string): Folded {
   let beam: Candidate[] = [{ text: "", score: 0, a: 0, b: 0 }];
   for (const sign of word) {
     const options = substitutes.get(sign) ?? sign;
@@ -58,42 +79,60 @@ function fold(word: string): { text: string; score: number } {
     beam = longer.sort((one, other) => other.score - one.score).slice(0, beamWidth);
   }
   const [best] = beam as [Candidate];
-  return { text: best.text, score: best.score / word.length };
+  const isUpper = word.length > 1 && word === word.toUpperCase() && /\p{Lu}/u.test(word);
+  const text = isUpper ? best.text.toUpperCase() : best.text;
+  return { text: text.length === word.length ? text : best.text, score: best.score / word.length };
 }
 
 /** Whether nobody writes a word so who means the digits: not `mp3`, `4th`, `h264` or `covid19`. */
-function isSure(word: string, score: number): boolean {
+function isSure(word: string, { score }: Folded): boolean {
   const inside = word.replace(/^[0-9]+|[0-9!]+$/g, "");
-  const signs = word.match(/[0-9@$!|+€£]/g)?.length ?? 0;
+  const count = word.match(anySign)?.length ?? 0;
   return (
     score >= sureScoreMin &&
     word.length >= 4 &&
-    hasSubstitute.test(inside) &&
-    signs * 2 <= word.length + 1
+    hasSign.test(inside) &&
+    count * 2 <= word.length + 1
   );
+}
+
+interface Token {
+  readonly word: string;
+  readonly start: number;
+  readonly folded: Folded;
+  readonly isNumber: boolean;
 }
 
 /** Tokens of letters and look-alike signs as words, in texts where that is the rule. */
 export const leet: Layer = (text, effort) => {
   if (!isPossible.test(text)) return undefined;
   effort.visited += text.length * beamWidth;
-  const edits: Edit[] = [];
-  let [words, sure] = [0, 0];
+  const found: Token[] = [];
+  let [words, mixed, sure, likely, length] = [0, 0, 0, 0, 0];
   for (const { 0: match, index } of text.matchAll(token)) {
-    words++;
-    const word = match.replace(/!+$/, "");
-    if (!hasSubstitute.test(word)) continue;
-    const isNumber = !/[A-Za-z]/.test(word);
-    if (isNumber && word.length > 3) continue;
+    const word = match.length > 1 ? match.replace(/!+$/, "") : match;
+    const isNumber = !/\p{L}/u.test(word);
+    if (!isNumber) words++;
+    if (!hasSign.test(word) || (isNumber && word.length > numberLengthMax)) continue;
     const folded = fold(word);
-    if (folded.score < (isNumber ? sureScoreMin : scoreMin)) continue;
-    if (!isNumber && isSure(word, folded.score)) sure++;
-    edits.push({
-      start: index,
-      end: index + word.length,
-      replacement: folded.text,
-      unitByUnit: true,
-    });
+    found.push({ word, start: index, folded, isNumber });
+    if (isNumber || quantity.test(word)) continue;
+    mixed++;
+    likely += folded.score * word.length;
+    length += word.length;
+    if (isSure(word, folded)) sure++;
   }
-  return sure < sureWordsMin || sure < words * sureShareMin ? undefined : peeled("leet", edits);
+  const isDense =
+    mixed >= Math.max(denseWordsMin, words * denseShareMin) && likely >= length * sureScoreMin;
+  const isMeant = isDense || (sure >= sureWordsMin && sure >= words * sureShareMin);
+  if (!isMeant) return undefined;
+  const edits = found
+    .filter(({ folded, isNumber }) =>
+      isNumber ? isDense && folded.score >= numberScoreMin : folded.score >= wordScoreMin,
+    )
+    .map(({ word, start, folded }): Edit => {
+      const end = start + word.length;
+      return { start, end, replacement: folded.text, unitByUnit: true };
+    });
+  return peeled("leet", edits);
 };

@@ -59,11 +59,11 @@ function* zip(from: string, to: string): Generator<[string, string]> {
 
 /** The words of a text that have letters of other scripts, by what they are. */
 interface Foldable {
-  /** They mix scripts, which nothing but a disguise or a formula does. */
-  readonly mixed: Edit[];
-  /** They are of look-alikes alone. */
+  /** They can be read as words of one alphabet. */
   readonly alike: Edit[];
-  /** How many are none of these. */
+  /** Those of them that mix scripts, which nothing but a disguise or a formula does. */
+  readonly mixed: Edit[];
+  /** How many cannot be read so. */
   readonly others: number;
 }
 
@@ -98,21 +98,22 @@ function foldedWord(word: string): string | undefined {
 }
 
 function foldableWords(text: string): Foldable {
-  const mixed: Edit[] = [];
   const alike: Edit[] = [];
+  const mixed: Edit[] = [];
   let others = 0;
   for (const { 0: match, index } of text.matchAll(word)) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
     if (/^[\x00-\x7f\u00c0-\u024f\u1e00-\u1eff]*$/.test(match)) continue;
     const replacement = foldedWord(match);
-    const isMixed = hasAscii.test(match);
-    if (replacement === undefined || (isMixed && match.length < mixedLengthMin)) others++;
-    else {
-      const edit = { start: index, end: index + match.length, replacement };
-      (isMixed ? mixed : alike).push(edit);
+    if (replacement === undefined) {
+      others++;
+      continue;
     }
+    const edit = { start: index, end: index + match.length, replacement };
+    alike.push(edit);
+    if (match.length >= mixedLengthMin && hasAscii.test(match)) mixed.push(edit);
   }
-  return { mixed, alike, others };
+  return { alike, mixed, others };
 }
 
 /** Regional letters that stand by themselves; two of them together are a flag. */
@@ -155,15 +156,10 @@ export const lookAlikes: Layer = (text) => {
       String.fromCharCode((match.codePointAt(0) as number) - 0x1f1e6 + 0x41);
     return peeled("folded", spans(regional, letter));
   }
-  const { mixed, alike, others } = foldableWords(text);
+  const { alike, mixed, others } = foldableWords(text);
   const areDisguised =
-    mixed.length + alike.length >= alikeMin &&
-    alike.length >= (alike.length + others) * alikeShareMin;
-  if (!areDisguised) return peeled("folded", mixed);
-  return peeled(
-    "folded",
-    [...mixed, ...alike].sort((a, b) => a.start - b.start),
-  );
+    alike.length >= alikeMin && alike.length >= (alike.length + others) * alikeShareMin;
+  return peeled("folded", areDisguised ? alike : mixed);
 };
 
 /** Marks above and below plain letters, as in "zalgo" text or text that is struck through. */
@@ -207,7 +203,10 @@ export const upsideDown: Layer = (text) => {
   const edits: Edit[] = [];
   for (const { 0: line, index } of text.matchAll(/[^\n]+/g)) {
     if ((line.match(turnedLetter)?.length ?? 0) < turnedMin) continue;
-    const characters = [...line].map((character) => turned.get(character) ?? character);
+    // Compatibility form makes a dot above of what stands for a full stop.
+    const characters = [...line.replaceAll(" \u0307", ".")].map(
+      (character) => turned.get(character) ?? character,
+    );
     const replacement = characters.reverse().join("");
     // A line that only holds such letters and stands on its feet must stay.
     if (!looksLikeLanguage(replacement)) continue;

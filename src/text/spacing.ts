@@ -4,6 +4,7 @@
  */
 import type { Edit } from "./edits.ts";
 import { type Effort, type Layer, peeled } from "./layer.ts";
+import { likeness } from "./likeness.ts";
 import { segment, stepsMax as segmentStepsMax } from "./segment.ts";
 
 /** Single letters with the same few characters between them. */
@@ -19,6 +20,11 @@ const longWord =
 /** Shorter rows are words already. */
 const rowLengthMin = 10;
 const latinLetters = /^[A-Za-z\u00c0-\u024f]+$/;
+const latinRun = /[A-Za-z\u00c0-\u024f]+/g;
+/** A text is without spaces if its words would be this long, and it holds so many. */
+const spacelessLengthMin = 20;
+const spacelessWordLength = 20;
+const spacelessWordsMin = 4;
 /** What makes a row of letters a row of words: logarithm of the likelihood a letter, and letters a word. */
 const segmentScoreMin = -3.2;
 const wordLengthMin = 2.5;
@@ -46,21 +52,31 @@ function separatorOf(text: string): string | undefined {
   return most === undefined || most[1] < lettersMin ? undefined : most[0];
 }
 
+/** Where words begin in joined letters: within rows of Latin letters, and after a sign. */
+function startsIn(letters: string, effort: Effort): Set<number> {
+  const starts = new Set<number>();
+  for (const { 0: run, index } of letters.matchAll(latinRun)) {
+    if (run.length < rowLengthMin) continue;
+    for (const start of wordStarts(run, effort)) starts.add(index + start);
+  }
+  for (const { index } of letters.matchAll(/(?<=[.,;:!?])\p{L}/gu)) starts.add(index);
+  return starts;
+}
+
 /** Single letters joined to words. */
 export const joined: Layer = (text, effort) => {
   const separator = separatorOf(text);
   if (separator === undefined) return undefined;
   effort.visited += text.length;
   const between = escaped(separator);
-  const unit = "[\\p{L}\\p{N}]\\p{M}*";
-  const outside = "(?<![\\p{L}\\p{N}\\p{M}])";
-  const row = new RegExp(`${outside}${unit}(?:${between}${unit})+(?![\\p{L}\\p{N}])`, "gu");
+  // Between spaces punctuation stands alone as well.
+  const isSpace = separator.trim() === "";
+  const unit = isSpace ? "\\S\\p{M}*" : "[\\p{L}\\p{N}]\\p{M}*";
+  const outside = isSpace ? "\\S" : "[\\p{L}\\p{N}\\p{M}]";
+  const row = new RegExp(`(?<!${outside})${unit}(?:${between}${unit})+(?!${outside})`, "gu");
   const edits: Edit[] = [];
   for (const { 0: match, index } of text.matchAll(row)) {
-    const letters = match.replaceAll(separator, "");
-    // Where words stand no further apart than letters, a row holds many.
-    const isLong = letters.length >= rowLengthMin && latinLetters.test(letters);
-    const starts = new Set(isLong ? wordStarts(letters, effort) : []);
+    const starts = startsIn(match.replaceAll(separator, ""), effort);
     let removed = 0;
     for (let at = match.indexOf(separator); at !== -1; ) {
       const start = index + at;
@@ -100,9 +116,25 @@ function merged(first: readonly Edit[], second: readonly Edit[]): Edit[] {
   return all;
 }
 
-/** Long rows of letters taken apart into words. */
+/** Whether a text of words has next to no spaces. */
+function isWithoutSpaces(text: string): boolean {
+  if (text.length < spacelessLengthMin || text.includes("://")) return false;
+  const { letters, others } = likeness(text);
+  const spaces = text.match(/\s/g)?.length ?? 0;
+  return letters > others && letters >= text.length / 2 && spaces * spacelessWordLength < letters;
+}
+
+/** Long rows of letters taken apart into words; shorter ones too where a text has no spaces. */
 export const takenApart: Layer = (text, effort) => {
   const edits: Edit[] = [];
+  if (isWithoutSpaces(text)) {
+    for (const start of startsIn(text, effort)) {
+      edits.push({ start, end: start, replacement: " " });
+    }
+    edits.sort((a, b) => a.start - b.start);
+    // A name or an address has some words as well.
+    return edits.length < spacelessWordsMin ? undefined : peeled("joined", edits);
+  }
   for (const { 0: row, index } of text.matchAll(longWord)) {
     if (!latinLetters.test(row)) continue;
     for (const start of wordStarts(row, effort)) {

@@ -10,7 +10,7 @@
  * what it says: the model is not asked about the disguise, which would make an
  * honest text in base64 an attack.
  */
-import { backwardWords, ciphers } from "./cipher.ts";
+import { backwardLines, backwardWords, ciphers } from "./cipher.ts";
 import { encodings } from "./decode.ts";
 import { applyEdits, compose, type Edit, type MappedText, unchanged } from "./edits.ts";
 import { bitText, selectorText, tagText } from "./hidden.ts";
@@ -78,6 +78,7 @@ const disguises: readonly Layer[] = [
   restlessCase,
   leet,
   ciphers,
+  backwardLines,
   takenApart,
 ];
 
