@@ -18,6 +18,9 @@ export interface Transformation {
   readonly destroys?: boolean;
 }
 
+const segmenter = new Intl.Segmenter("und", { granularity: "grapheme" });
+/** Characters as people see them. */
+const graphemes = (text: string) => [...segmenter.segment(text)].map(({ segment }) => segment);
 const characters = (text: string) => [...text];
 const perWord = (text: string, change: (word: string) => string) => text.replace(/\S+/gu, change);
 const bytes = (text: string) => [...Buffer.from(text)];
@@ -41,7 +44,7 @@ const rot13 = swap(
   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
   "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM",
 );
-const backwards = (text: string) => characters(text).reverse().join("");
+const backwards = (text: string) => graphemes(text).reverse().join("");
 const cyrillic = swap(
   "aceiopsxyABCEHIKMOPTX",
   "\u0430\u0441\u0435\u0456\u043e\u0440\u0455\u0445\u0443\u0410\u0412\u0421\u0415\u041d\u0406\u041a\u041c\u041e\u0420\u0422\u0425",
@@ -122,26 +125,26 @@ const letters: readonly Transformation[] = [
     apply: (text) =>
       text
         .split(/\s+/)
-        .map((word) => characters(word).join(" "))
+        .map((word) => graphemes(word).join(" "))
         .join("   "),
   },
   {
     name: "spaced",
     kind: "letters",
     inPairs: false,
-    apply: (text) => characters(text.replace(/\s+/g, "")).join(" "),
+    apply: (text) => graphemes(text.replace(/\s+/g, "")).join(" "),
   },
   {
     name: "dotted",
     kind: "letters",
     inPairs: true,
-    apply: (text) => perWord(text, (word) => characters(word).join(".")),
+    apply: (text) => perWord(text, (word) => graphemes(word).join(".")),
   },
   {
     name: "hyphenated",
     kind: "letters",
     inPairs: false,
-    apply: (text) => perWord(text, (word) => characters(word).join("-")),
+    apply: (text) => perWord(text, (word) => graphemes(word).join("-")),
   },
   {
     name: "without spaces",
@@ -397,6 +400,8 @@ export interface Pair {
 /** Whether somebody who knows both could still read the result. */
 function isReadable({ inner, outer }: Pair): boolean {
   if (inner === outer) return false;
+  // rot13 turns the letters that were left alone and not the look-alikes between them.
+  if (outer.name === "rot13" && inner.name === "look-alikes") return false;
   // Letters that stand apart are no longer between two others, and a page is not written in letters.
   if (outer.kind === "letters")
     return (

@@ -19,16 +19,16 @@ const textShareMin = 0.75;
 const textCharacters = /[\p{L}\p{M}\p{N}\p{Zs}\r\n\t.,;:!?'"()\-$@%&#*+/=<>_]/gu;
 /** Words, not a random row of letters: something separates them, or the script has no spaces. */
 const words = /\p{L}{2}[\s\p{P}]+\p{L}|[\p{Lo}]{4}/u;
+/** What bytes that are no text nearly always have: something that is not UTF-8, or a control character. */
+const noise = /[\ufffd\p{Cn}]|(?![\r\n\t])\p{Cc}/u;
+/** So many characters without noise are no chance, whatever they say: they may be disguised in turn. */
+const quietLengthMin = 12;
 
-/** Bytes that are all of this are no chance, whatever they say: they may be encoded again. */
-const printable = /^[\x20-\x7e\s]{12,}$/;
-
-/** Whether decoded bytes are text rather than noise. Lenient on words, since they may be disguised in turn. */
+/** Whether decoded bytes are text rather than noise. */
 function isText(text: string): boolean {
-  if (printable.test(text)) return true;
-  if (!words.test(text) && !isWord(text)) return false;
+  if (!noise.test(text)) return text.length >= quietLengthMin || words.test(text) || isWord(text);
   const count = text.match(textCharacters)?.length ?? 0;
-  return count >= text.length * textShareMin && !/\p{Cc}{2}/u.test(text.replace(/[\r\n\t]+/g, ""));
+  return words.test(text) && count >= text.length * textShareMin;
 }
 
 /** A single word of some language, for short parts of which each was encoded by itself. */
@@ -218,7 +218,7 @@ function fromHex(run: string): string | undefined {
   const areBytes = groups.every((group) => group.length === 2);
   const text = areBytes ? bytesOf(groups.join("")) : groups.map(bytesOf).join(" ");
   // Without a letter they may be decimal numbers as well.
-  if (!/[A-Fa-f]/.test(run) && !looksLikeLanguage(text)) return undefined;
+  if (areBytes && !/[A-Fa-f]/.test(run) && !looksLikeLanguage(text)) return undefined;
   return isText(text) ? text : undefined;
 }
 

@@ -7,8 +7,12 @@ import { looksLikeLanguage } from "./likeness.ts";
 
 /** A flag of a region as emoji have it: its tags spell the region and hide nothing. */
 export const flagTags = /\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{3,6}\u{e007f}/gu;
-const tagRun = /[\u{e0020}-\u{e007e}]{2,}/gu;
-const hasTag = /[\u{e0020}-\u{e007e}]{2}/u;
+/** Two or more, be they cut up by zero-width characters. */
+const tagRun =
+  /[\u{e0020}-\u{e007e}](?:[\u200b-\u200d\u2060-\u2064\ufeff]*[\u{e0020}-\u{e007e}])+/gu;
+const hasTag = /[\u{e0020}-\u{e007e}]/u;
+
+const tagsFrom = 0xe0000;
 
 /** Text spelled in tag characters, all runs together. */
 export function tagText(text: string): MappedText | undefined {
@@ -18,9 +22,12 @@ export function tagText(text: string): MappedText | undefined {
   let at = 0;
   for (const { 0: run, index } of plain.matchAll(tagRun)) {
     edits.push({ start: at, end: index, replacement: edits.length === 0 ? "" : " " });
-    for (let offset = 0; offset < run.length; offset += 2) {
-      const letter = String.fromCodePoint((run.codePointAt(offset) as number) - 0xe0000);
-      edits.push({ start: index + offset, end: index + offset + 2, replacement: letter });
+    let offset = index;
+    for (const character of run) {
+      const point = character.codePointAt(0) as number;
+      const replacement = point > tagsFrom ? String.fromCodePoint(point - tagsFrom) : "";
+      edits.push({ start: offset, end: offset + character.length, replacement });
+      offset += character.length;
     }
     at = index + run.length;
   }
@@ -36,6 +43,8 @@ const bitsMin = 32;
 const selector = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
 const hasSelectors = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]{2}/u;
 const bytesMin = 4;
+/** So many characters without a broken one are no chance. */
+const textLengthMin = 8;
 
 /** Where each sign of a hidden text stands. */
 interface Signs {
@@ -63,7 +72,8 @@ function asWhole(text: string | undefined, { start, end }: Signs): MappedText | 
 
 function readable(bytes: readonly number[]): string | undefined {
   const text = utf8.decode(Uint8Array.from(bytes)).replace(/\0+$/, "");
-  const broken = text.match(/[\p{Cc}\ufffd]/gu)?.length ?? 0;
+  const broken = text.match(/[\p{Cc}\p{Cn}\ufffd]/gu)?.length ?? 0;
+  if (broken === 0 && text.length >= textLengthMin) return text;
   return broken * 8 <= text.length && looksLikeLanguage(text) ? text : undefined;
 }
 

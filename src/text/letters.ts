@@ -122,7 +122,8 @@ const regionalMin = 4;
 
 /** A character with marks that composition left over, of which no common language has many. */
 const buriedCharacter = /[^\p{M}\n]\p{M}+/gu;
-const latinOrSign = /^[A-Za-z\u00c0-\u024f\u1e00-\u1eff\p{P}\p{Zs}]/u;
+/** Other alphabets than Latin have single marks of their own. */
+const isBuried = /^(?:[A-Za-z\u00c0-\u024f\u1e00-\u1eff\p{P}\p{Zs}]|\p{L}\p{M}{2})/u;
 const buriedMin = 4;
 
 /** Words of mixed case, and the share of their letters after which it must change. */
@@ -164,9 +165,9 @@ export const lookAlikes: Layer = (text) => {
 
 /** Marks above and below plain letters, as in "zalgo" text or text that is struck through. */
 export const buried: Layer = (text) => {
-  if (!/[A-Za-z\u00c0-\u024f\u1e00-\u1eff]\p{M}/u.test(text)) return undefined;
-  const found = matches(text, buriedCharacter).filter(({ 0: match }) => latinOrSign.test(match));
-  const letters = text.match(/[A-Za-z\u00c0-\u024f\u1e00-\u1eff]/g)?.length ?? 0;
+  if (!/[A-Za-z\u00c0-\u024f\u1e00-\u1eff]\p{M}|\p{L}\p{M}{2}/u.test(text)) return undefined;
+  const found = matches(text, buriedCharacter).filter(({ 0: match }) => isBuried.test(match));
+  const letters = text.match(/\p{L}/gu)?.length ?? 0;
   if (found.length < buriedMin || found.length * 3 < letters) return undefined;
   return peeled(
     "folded",

@@ -17,6 +17,8 @@ const lettersMin = 6;
 /** Longer words are taken apart: few languages that separate words have any. */
 const longWord =
   /(?<![\p{L}\p{N}_./@:-])(?:\p{Lu}?\p{Ll}{19,}|\p{Lu}{20,})(?![\p{L}\p{N}_/@-]|\.\p{L})/gu;
+/** Between two rows lies at most this much: spaces, and a word of one letter. */
+const gapLengthMax = 16;
 /** Shorter rows are words already. */
 const rowLengthMin = 10;
 const latinLetters = /^[A-Za-z\u00c0-\u024f]+$/;
@@ -74,8 +76,17 @@ export const joined: Layer = (text, effort) => {
   const unit = isSpace ? "\\S\\p{M}*" : "[\\p{L}\\p{N}]\\p{M}*";
   const outside = isSpace ? "\\S" : "[\\p{L}\\p{N}\\p{M}]";
   const row = new RegExp(`(?<!${outside})${unit}(?:${between}${unit})+(?!${outside})`, "gu");
+  // Between words the separator stands twice or more, with or without a space amid.
+  const gap = new RegExp(`[\\s${between.replace(/-/g, "\\-")}]{2,}`, "gu");
   const edits: Edit[] = [];
+  let end = 0;
   for (const { 0: match, index } of text.matchAll(row)) {
+    if (end > 0 && index - end <= gapLengthMax) {
+      for (const { 0: space, index: at } of text.slice(end, index).matchAll(gap)) {
+        edits.push({ start: end + at, end: end + at + space.length, replacement: " " });
+      }
+    }
+    end = index + match.length;
     const starts = startsIn(match.replaceAll(separator, ""), effort);
     let removed = 0;
     for (let at = match.indexOf(separator); at !== -1; ) {
@@ -86,35 +97,8 @@ export const joined: Layer = (text, effort) => {
       at = match.indexOf(separator, at + separator.length);
     }
   }
-  // Between words the separator stands twice or more, with or without a space amid.
-  const gap = new RegExp(`(?:${between})(?:\\s*(?:${between}))+`, "gu");
-  const gaps: Edit[] = [];
-  for (const { 0: match, index } of text.matchAll(gap)) {
-    gaps.push({ start: index, end: index + match.length, replacement: " " });
-  }
-  return peeled("joined", merged(edits, gaps));
+  return peeled("joined", edits);
 };
-
-/** Two ascending rows of edits as one; where they overlap the first wins. */
-function merged(first: readonly Edit[], second: readonly Edit[]): Edit[] {
-  const all: Edit[] = [];
-  let next = 0;
-  let end = 0;
-  const take = (edit: Edit) => {
-    if (edit.start < end) return;
-    all.push(edit);
-    end = edit.end;
-  };
-  for (const edit of first) {
-    while ((second[next]?.start ?? Number.POSITIVE_INFINITY) < edit.start) {
-      const other = second[next++] as Edit;
-      if (other.end <= edit.start) take(other);
-    }
-    take(edit);
-  }
-  for (; next < second.length; next++) take(second[next] as Edit);
-  return all;
-}
 
 /** Whether a text of words has next to no spaces. */
 function isWithoutSpaces(text: string): boolean {

@@ -137,7 +137,11 @@ class Collector {
       for (const encoding of encodings) {
         const current = found?.view ?? view;
         const peeled = this.#apply(encoding, current);
-        if (peeled !== undefined) found = without(current, peeled);
+        if (peeled === undefined) continue;
+        // What was encoded may hold what shows nothing.
+        const { name, view: decoded } = without(current, peeled);
+        this.effort.visited += decoded.text.length;
+        found = { name, view: compose(decoded, visible(decoded.text)) };
       }
       if (found === before) break;
     }
@@ -151,7 +155,7 @@ class Collector {
    * @param reading the text as a reading, where it is one
    * @returns what is left without them
    */
-  peel(view: MappedText, reading: Reading | undefined): MappedText {
+  peel(view: MappedText, reading: Reading | undefined, rounds = roundsMax): MappedText {
     let current = view;
     let last = reading;
     const take = ({ name, view: plain }: Plain) => {
@@ -159,7 +163,7 @@ class Collector {
       if (looksLikeLanguage(plain.text)) last = this.add(name, plain, last) ?? last;
       current = plain;
     };
-    for (let round = 0; round < roundsMax; round++) {
+    for (let left = rounds; left > 0; left--) {
       const before = current.text;
       const decoded = this.#decode(current);
       if (decoded !== undefined) take(decoded);
@@ -168,7 +172,10 @@ class Collector {
         if (peeled === undefined) continue;
         // Backwards words may be meant in their order or the other way round.
         const words = layer === ciphers ? this.#apply(backwardWords, current) : undefined;
-        if (words !== undefined) this.add(words.name, without(current, words).view);
+        if (words !== undefined) {
+          const { name, view: inOrder } = without(current, words);
+          this.peel(inOrder, this.add(name, inOrder), left - 1);
+        }
         take(without(current, peeled));
       }
       if (current.text === before) break;
