@@ -402,6 +402,9 @@ function isReadable({ inner, outer }: Pair): boolean {
   if (inner === outer) return false;
   // rot13 turns the letters that were left alone and not the look-alikes between them.
   if (outer.name === "rot13" && inner.name === "look-alikes") return false;
+  // Tag characters spell ASCII alone.
+  const isAscii = Buffer.byteLength(inner.apply("Ab c")) === inner.apply("Ab c").length;
+  if (outer.name === "tag characters" && !isAscii) return false;
   // Letters that stand apart are no longer between two others, and a page is not written in letters.
   if (outer.kind === "letters")
     return (

@@ -123,7 +123,7 @@ const regionalMin = 4;
 /** A character with marks that composition left over, of which no common language has many. */
 const buriedCharacter = /[^\p{M}\n]\p{M}+/gu;
 /** Other alphabets than Latin have single marks of their own. */
-const isBuried = /^(?:[A-Za-z\u00c0-\u024f\u1e00-\u1eff\p{P}\p{Zs}]|\p{L}\p{M}{2})/u;
+const isBuried = /^(?:[A-Za-z\u00c0-\u024f\u1e00-\u1eff\p{N}\p{P}\p{Zs}]|\p{L}\p{M}{2})/u;
 const buriedMin = 4;
 
 /** Words of mixed case, and the share of their letters after which it must change. */

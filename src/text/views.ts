@@ -69,6 +69,17 @@ function lettersOf(text: string): string {
   return text.replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 }
 
+type Hider = (text: string) => MappedText | undefined;
+
+/** What shows nothing may spell something. */
+const hiders: readonly [name: ReadingName, find: Hider][] = [
+  ["tags", tagText],
+  ["bits", bitText],
+  ["bits", selectorText],
+];
+/** Hidden texts in hidden texts that are looked for. */
+const hidingDepthMax = 2;
+
 /** After the encodings: what letters are drawn as, where they stand, what they stand for. */
 const disguises: readonly Layer[] = [
   buried,
@@ -87,6 +98,7 @@ class Collector {
   readonly effort: Effort = { visited: 0 };
   budgetExceeded = false;
   readonly #superseded = new Set<Reading>();
+  #hidingDepth = 0;
   #lengthLeft: number;
 
   constructor(text: string) {
@@ -124,6 +136,26 @@ class Collector {
     return kept;
   }
 
+  /** The text as it is seen; what it hides is read by itself. */
+  show(view: MappedText): MappedText {
+    this.effort.visited += view.text.length;
+    if (hasInvisible.test(view.text) && this.#hidingDepth < hidingDepthMax) {
+      this.#hidingDepth++;
+      for (const [name, find] of hiders) this.addHidden(name, view, find);
+      this.#hidingDepth--;
+    }
+    return compose(view, visible(view.text));
+  }
+
+  /** Adds what a text hides, and peels it. */
+  addHidden(name: ReadingName, view: MappedText, find: Hider): void {
+    this.effort.visited += view.text.length;
+    const found = find(view.text);
+    if (found === undefined) return;
+    const hidden = compose(view, found);
+    this.peel(hidden, this.add(name, hidden));
+  }
+
   #apply(layer: Layer, view: MappedText): Peeled | undefined {
     this.effort.visited += view.text.length;
     return layer(view.text, this.effort);
@@ -138,10 +170,8 @@ class Collector {
         const current = found?.view ?? view;
         const peeled = this.#apply(encoding, current);
         if (peeled === undefined) continue;
-        // What was encoded may hold what shows nothing.
         const { name, view: decoded } = without(current, peeled);
-        this.effort.visited += decoded.text.length;
-        found = { name, view: compose(decoded, visible(decoded.text)) };
+        found = { name, view: this.show(decoded) };
       }
       if (found === before) break;
     }
@@ -149,8 +179,8 @@ class Collector {
   }
 
   /**
-   * Takes off all layers of a text. What is no language after one of them is not
-   * kept, but given to the next all the same.
+   * Takes off all layers of a text. An encoding is no matter of opinion; what is no
+   * language after another layer is not kept, but given to the next all the same.
    *
    * @param reading the text as a reading, where it is one
    * @returns what is left without them
@@ -158,15 +188,15 @@ class Collector {
   peel(view: MappedText, reading: Reading | undefined, rounds = roundsMax): MappedText {
     let current = view;
     let last = reading;
-    const take = ({ name, view: plain }: Plain) => {
+    const take = ({ name, view: plain }: Plain, isCertain: boolean) => {
       this.effort.visited += plain.text.length;
-      if (looksLikeLanguage(plain.text)) last = this.add(name, plain, last) ?? last;
+      if (isCertain || looksLikeLanguage(plain.text)) last = this.add(name, plain, last) ?? last;
       current = plain;
     };
     for (let left = rounds; left > 0; left--) {
       const before = current.text;
       const decoded = this.#decode(current);
-      if (decoded !== undefined) take(decoded);
+      if (decoded !== undefined) take(decoded, true);
       for (const layer of disguises) {
         const peeled = this.#apply(layer, current);
         if (peeled === undefined) continue;
@@ -176,7 +206,7 @@ class Collector {
           const { name, view: inOrder } = without(current, words);
           this.peel(inOrder, this.add(name, inOrder), left - 1);
         }
-        take(without(current, peeled));
+        take(without(current, peeled), false);
       }
       if (current.text === before) break;
     }
@@ -194,13 +224,6 @@ function without(view: MappedText, { name, edits }: Peeled): Plain {
   return { name, view: compose(view, applyEdits(view.text, edits)) };
 }
 
-/** What is hidden in a text beside what it shows. */
-const hiders: readonly [name: ReadingName, find: (text: string) => MappedText | undefined][] = [
-  ["tags", tagText],
-  ["bits", bitText],
-  ["bits", selectorText],
-];
-
 /**
  * All readings of a text.
  *
@@ -208,26 +231,12 @@ const hiders: readonly [name: ReadingName, find: (text: string) => MappedText | 
  */
 export function readings(text: string): Readings {
   const collector = new Collector(text);
-  const { effort } = collector;
   const [raw] = collector.readings;
-  const sent = unchanged(text);
-  const shown = visible(text);
-  effort.visited += text.length + shown.text.length;
+  const shown = collector.show(unchanged(text));
   const isOther = shown.text !== text && lettersOf(shown.text) !== lettersOf(text);
-  const visibleReading = isOther ? collector.add("visible", shown, raw) : raw;
-  const addHidden = (name: ReadingName, view: MappedText, found: MappedText | undefined) => {
-    effort.visited += view.text.length;
-    if (found === undefined) return;
-    const hidden = compose(view, found);
-    collector.peel(hidden, collector.add(name, hidden));
-  };
-  for (const [name, find] of hiders) addHidden(name, sent, find(text));
-  const plain = collector.peel(shown, visibleReading);
-  addHidden("markup", shown, hiddenMarkup(shown.text));
-  if (plain !== shown) {
-    for (const [name, find] of hiders) addHidden(name, plain, find(plain.text));
-    addHidden("markup", plain, hiddenMarkup(plain.text));
-  }
-  const { readings: found, forModel, budgetExceeded } = collector;
+  const plain = collector.peel(shown, isOther ? collector.add("visible", shown, raw) : raw);
+  collector.addHidden("markup", shown, hiddenMarkup);
+  if (plain !== shown) collector.addHidden("markup", plain, hiddenMarkup);
+  const { readings: found, forModel, budgetExceeded, effort } = collector;
   return { readings: found, forModel, budgetExceeded, visited: effort.visited };
 }
