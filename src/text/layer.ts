@@ -44,3 +44,9 @@ export type Layer = (text: string, effort: Effort) => Peeled | undefined;
 export function peeled(name: ReadingName, edits: readonly Edit[]): Peeled | undefined {
   return edits.length === 0 ? undefined : { name, edits };
 }
+
+/** Most texts are, and what cannot be in them need not be looked for. */
+export function isAscii(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
+  return /^[\x00-\x7f]*$/.test(text);
+}

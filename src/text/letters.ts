@@ -6,7 +6,7 @@
  */
 import { confusables } from "./confusables.data.ts";
 import type { Edit } from "./edits.ts";
-import { type Layer, peeled } from "./layer.ts";
+import { isAscii, type Layer, peeled } from "./layer.ts";
 import { looksLikeLanguage } from "./likeness.ts";
 
 /** Letters that are drawn like ASCII ones but that Unicode's table leaves out. */
@@ -165,6 +165,7 @@ export const lookAlikes: Layer = (text) => {
 
 /** Marks above and below plain letters, as in "zalgo" text or text that is struck through. */
 export const buried: Layer = (text) => {
+  if (isAscii(text)) return undefined;
   if (!/[A-Za-z\u00c0-\u024f\u1e00-\u1eff]\p{M}|\p{L}\p{M}{2}/u.test(text)) return undefined;
   const found = matches(text, buriedCharacter).filter(({ 0: match }) => isBuried.test(match));
   const letters = text.match(/\p{L}/gu)?.length ?? 0;
@@ -200,7 +201,7 @@ const turnedMin = 3;
 
 /** Lines that stand on their head, turned round. */
 export const upsideDown: Layer = (text) => {
-  if ((text.match(turnedLetter)?.length ?? 0) < turnedMin) return undefined;
+  if (isAscii(text) || (text.match(turnedLetter)?.length ?? 0) < turnedMin) return undefined;
   const edits: Edit[] = [];
   for (const { 0: line, index } of text.matchAll(/[^\n]+/g)) {
     if ((line.match(turnedLetter)?.length ?? 0) < turnedMin) continue;

@@ -3,7 +3,7 @@
  * of letters without spaces taken apart into words.
  */
 import type { Edit } from "./edits.ts";
-import { type Effort, type Layer, peeled } from "./layer.ts";
+import { type Effort, isAscii, type Layer, peeled } from "./layer.ts";
 import { likeness } from "./likeness.ts";
 import { segment, stepsMax as segmentStepsMax } from "./segment.ts";
 
@@ -43,6 +43,8 @@ function wordStarts(row: string, effort: Effort): readonly number[] {
 
 /** The separator of the rows of single letters, if there are enough of them. */
 function separatorOf(text: string): string | undefined {
+  if (isAscii(text) && !/\b[^\W_][\W_]{1,3}[^\W_][\W_]{1,3}[^\W_](?![^\W_])/.test(text))
+    return undefined;
   const letters = new Map<string, number>();
   for (const { 0: row, 1: separator = "" } of text.matchAll(apart)) {
     const characters = row.match(/[\p{L}\p{N}]/gu) ?? [];
