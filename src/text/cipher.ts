@@ -20,6 +20,8 @@ const dropMax = 6;
 const edgeDropMax = 3;
 /** What a part must have undone: letters, likelihood a letter, and gain in all. */
 const lettersMin = 10;
+/** And so many different ones: a row of one letter is another under any shift. */
+const differentMin = 6;
 const undoneScoreMin = 0.3;
 const gainMin = 13;
 /** Backwards, every word of a long text is a try. */
@@ -158,6 +160,10 @@ function sampleOf(text: string, { start, end }: Part): Uint8Array {
   return letters;
 }
 
+function lettersIn(letters: Uint8Array): number {
+  return letters.reduce((sum, letter) => sum + (letter > 0 ? 1 : 0), 0);
+}
+
 function scoreOf(letters: Uint8Array, undo: Uint8Array, step: 1 | -1): number {
   let [a, b, score] = [0, 0, 0];
   for (let at = step === 1 ? 0 : letters.length - 1; at >= 0 && at < letters.length; at += step) {
@@ -180,8 +186,8 @@ interface Undoing {
 /** The undoing under which a part looks most like language, if it does. */
 function bestUndoing(text: string, part: Part, effort: Effort): Undoing | undefined {
   const letters = sampleOf(text, part);
-  const count = letters.reduce((sum, letter) => sum + (letter > 0 ? 1 : 0), 0);
-  if (count < lettersMin) return undefined;
+  const count = lettersIn(letters);
+  if (count < lettersMin || new Set(letters).size < differentMin) return undefined;
   effort.visited += letters.length * undoings.length * 2;
   const before = scoreOf(letters, asLetters, 1);
   let best: Undoing | undefined;
@@ -201,7 +207,8 @@ function bestUndoing(text: string, part: Part, effort: Effort): Undoing | undefi
 /** Whether a part is language once it is turned round. */
 function isBackward(text: string, part: Part): boolean {
   const letters = sampleOf(text, part);
-  const count = letters.reduce((sum, letter) => sum + (letter > 0 ? 1 : 0), 0);
+  const count = lettersIn(letters);
+  if (new Set(letters).size < differentMin) return false;
   const score = scoreOf(letters, asLetters, -1);
   const gain = score - scoreOf(letters, asLetters, 1);
   return score >= undoneScoreMin * count && gain >= backwardGainShare * count;

@@ -27,8 +27,8 @@ const quietLengthMin = 12;
 /** Whether decoded bytes are text rather than noise. */
 function isText(text: string): boolean {
   if (!noise.test(text)) return text.length >= quietLengthMin || words.test(text) || isWord(text);
-  const count = text.match(textCharacters)?.length ?? 0;
-  return words.test(text) && count >= text.length * textShareMin;
+  if (!words.test(text)) return false;
+  return (text.match(textCharacters)?.length ?? 0) >= text.length * textShareMin;
 }
 
 /** A single word of some language, for short parts of which each was encoded by itself. */
@@ -127,7 +127,9 @@ const base64Word =
 /** Where there are such words, any others, padded as the standard says. */
 const base64Short =
   /(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/]{4}){0,8}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})(?![A-Za-z0-9+/_=-])/g;
-const wordCharacters = /^(?:[\x20-\x7e]|\p{L}|\p{M})+$/u;
+const wordCharacters = /^[\x20-\x7e\u00c0-\u024f\u2018-\u201d]+$/;
+const base64WordsMin = 2;
+const base64WordShareMin = 0.25;
 /** Characters of a run that are decoded first, to see whether the rest is worth it. */
 const probeLength = 64;
 
@@ -138,12 +140,15 @@ const rot13 = (text: string) =>
   });
 const backwards = (text: string) => text.split("").reverse().join("");
 
-function fromBase64(run: string): string | undefined {
-  const probe = decodeBytes(Buffer.from(run.slice(0, probeLength), "base64"));
+/** Bytes in digits of some base as text; undefined where they are none. */
+function fromDigits(run: string, encoding: "base64" | "hex"): string | undefined {
+  const probe = decodeBytes(Buffer.from(run.slice(0, probeLength), encoding));
   if ((probe.match(textCharacters)?.length ?? 0) < probe.length / 2) return undefined;
-  const text = decodeBytes(Buffer.from(run, "base64"));
+  const text = decodeBytes(Buffer.from(run, encoding));
   return isText(text) ? text : undefined;
 }
+
+const fromBase64 = (run: string) => fromDigits(run, "base64");
 
 /** The run as it is, backwards, and under rot13: base64 looks like nothing in any of them. */
 function decodeRun(run: string): string | undefined {
@@ -172,8 +177,11 @@ const base64: Layer = (text) => {
     const decoded = decodeBytes(Buffer.from(run, "base64"));
     return isWord(decoded) ? decoded : undefined;
   };
-  // One such word is chance; between two of them shorter ones are none.
-  if (replacing(text, base64Word, word).length < 2) return undefined;
+  const certain = replacing(text, base64Word, word).length;
+  if (certain < base64WordsMin) return undefined;
+  // In a long text some words are such by chance; where many are, shorter ones are no chance.
+  const all = text.match(/\S+/g)?.length ?? 0;
+  if (certain < all * base64WordShareMin) return undefined;
   const anyWord = (run: string) => {
     const decoded = decodeBytes(Buffer.from(run, "base64"));
     return wordCharacters.test(decoded) ? decoded : undefined;
@@ -216,9 +224,13 @@ function fromHex(run: string): string | undefined {
   if (groups.reduce((sum, group) => sum + group.length, 0) < hexDigitsMin) return undefined;
   // Where each group is one byte, what separates them is not a space of the text.
   const areBytes = groups.every((group) => group.length === 2);
-  const text = areBytes ? bytesOf(groups.join("")) : groups.map(bytesOf).join(" ");
-  // Without a letter they may be decimal numbers as well.
-  if (areBytes && !/[A-Fa-f]/.test(run) && !looksLikeLanguage(text)) return undefined;
+  if (areBytes || groups.length === 1) {
+    const text = fromDigits(groups.join(""), "hex");
+    // Without a letter they may be decimal numbers as well.
+    const isUnclear = areBytes && !/[A-Fa-f]/.test(run);
+    return text === undefined || (isUnclear && !looksLikeLanguage(text)) ? undefined : text;
+  }
+  const text = groups.map(bytesOf).join(" ");
   return isText(text) ? text : undefined;
 }
 

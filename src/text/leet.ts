@@ -37,7 +37,6 @@ const isPossible = new RegExp(
 );
 /** What counts, measures or numbers something. */
 const quantity = /^\$?[0-9]+(?:st|nd|rd|th|[a-z]{0,2})$/i;
-const beamWidth = 4;
 /** Likelihood a letter from which a word is surely one. */
 const sureScoreMin = 0.3;
 /** Words that are surely meant so, and their share of all, from which a text is. */
@@ -51,37 +50,37 @@ const wordScoreMin = -0.8;
 const numberScoreMin = 0;
 const numberLengthMax = 3;
 
-interface Candidate {
-  readonly text: string;
-  readonly score: number;
-  readonly a: number;
-  readonly b: number;
-}
-
 interface Folded {
   readonly text: string;
   /** Likelihood a letter. */
   readonly score: number;
 }
 
+/** The first letter that a sign may stand for, or the sign. */
+const firstOption = (sign: string) => (substitutes.get(sign) ?? sign).charCodeAt(0);
+
 /** The likeliest word that a token stands for, in capitals where its letters are. */
 function fold(word: string): Folded {
-  let beam: Candidate[] = [{ text: "", score: 0, a: 0, b: 0 }];
-  for (const sign of word) {
+  let [text, score, a, b] = ["", 0, 0, 0];
+  for (let at = 0; at < word.length; at++) {
+    const sign = word.charAt(at);
     const options = substitutes.get(sign) ?? sign;
-    const longer: Candidate[] = [];
-    for (const { text, score, a, b } of beam) {
-      for (const option of options) {
-        const c = letterOf[option.charCodeAt(0)] as number;
-        longer.push({ text: text + option, score: score + likelihood(a, b, c), a: b, b: c });
-      }
+    const next = at + 1 < word.length ? (letterOf[firstOption(word.charAt(at + 1))] as number) : 0;
+    let [best, highest, own] = [options.charAt(0), Number.NEGATIVE_INFINITY, 0];
+    for (const option of options) {
+      const c = letterOf[option.charCodeAt(0)] as number;
+      const likely = likelihood(a, b, c);
+      const ahead = likely + likelihood(b, c, next);
+      if (ahead > highest) [best, highest, own] = [option, ahead, likely];
     }
-    beam = longer.sort((one, other) => other.score - one.score).slice(0, beamWidth);
+    text += best;
+    score += own;
+    a = b;
+    b = letterOf[best.charCodeAt(0)] as number;
   }
-  const [best] = beam as [Candidate];
   const isUpper = word.length > 1 && word === word.toUpperCase() && /\p{Lu}/u.test(word);
-  const text = isUpper ? best.text.toUpperCase() : best.text;
-  return { text: text.length === word.length ? text : best.text, score: best.score / word.length };
+  const inCase = isUpper ? text.toUpperCase() : text;
+  return { text: inCase.length === word.length ? inCase : text, score: score / word.length };
 }
 
 /** Whether nobody writes a word so who means the digits: not `mp3`, `4th`, `h264` or `covid19`. */
@@ -106,7 +105,7 @@ interface Token {
 /** Tokens of letters and look-alike signs as words, in texts where that is the rule. */
 export const leet: Layer = (text, effort) => {
   if (!isPossible.test(text)) return undefined;
-  effort.visited += text.length * beamWidth;
+  effort.visited += text.length;
   const found: Token[] = [];
   let [words, mixed, sure, likely, length] = [0, 0, 0, 0, 0];
   for (const { 0: match, index } of text.matchAll(token)) {
