@@ -10,6 +10,9 @@ import { alphabetLength, isOtherScript, letterOf, likelihood, likeness } from ".
 /** Digits that may stand for letters, so that leetspeak in a cipher still counts as letters. */
 const digitLetters = "oi\0eas\0t";
 
+/** A word with a larger share of digits is a number or an identifier. */
+const digitShareMax = 0.5;
+
 /** A letter below this is unlike language: language has 0.8 on average, backwards -0.4, rot13 -1.8. */
 const languageScore = 0.25;
 /** Sum of what is missing, from which a part is looked at. */
@@ -128,19 +131,19 @@ function suspiciousParts(text: string): { unlike: Part[]; backward: Part[] } {
   const backward = new Parts(backwardGainMin);
   for (let at = 0; at < text.length; ) {
     const from = at;
-    let hasLetters = false;
+    let digits = 0;
     let unit = 0;
     for (; at < text.length; at++) {
       unit = text.charCodeAt(at);
       if (letterOrDigit(unit) === 0) break;
-      if (unit > 0x39) hasLetters = true;
+      if (unit <= 0x39) digits++;
     }
     if (at === from) {
       at++;
       if (!isOtherScript(unit)) continue;
       unlike.close();
       backward.close();
-    } else if (hasLetters) {
+    } else if (digits <= (at - from) * digitShareMax) {
       const score = wordScore(text, from, at, 1);
       unlike.add(from, at, (at - from) * languageScore - score);
       backward.add(from, at, wordScore(text, at - 1, from - 1, -1) - score);
@@ -192,7 +195,10 @@ function bestUndoing(text: string, part: Part, effort: Effort): Undoing | undefi
   const before = scoreOf(letters, asLetters, 1);
   let best: Undoing | undefined;
   let highest = undoneScoreMin * count;
-  for (const [undo, table] of undoings.entries()) {
+  // An identifier has digits, and some of the many rare ciphers make words of any.
+  const hasDigits = letters.some((letter) => letter > digitsFrom);
+  const tried = hasDigits ? undoings.slice(0, frequentUndoings) : undoings;
+  for (const [undo, table] of tried.entries()) {
     for (const step of [1, -1] as const) {
       const score = scoreOf(letters, table, step);
       const gain = undo < frequentUndoings ? gainMin : rareGainMin;

@@ -16,7 +16,7 @@ const decodeBytes = (bytes: Uint8Array) => utf8.decode(bytes);
 
 /** Of a decoded text, at least this share is letters, marks, digits, spaces and common punctuation. */
 const textShareMin = 0.75;
-const textCharacters = /[\p{L}\p{M}\p{N}\p{Zs}\r\n\t.,;:!?'"()\-$@%&#*+/=<>_]/gu;
+const textCharacters = /[\p{L}\p{M}\p{N}\p{Zs}\p{Cf}\r\n\t.,;:!?'"()\-$@%&#*+/=<>_]/gu;
 /** Words, not a random row of letters: something separates them, or the script has no spaces. */
 const words = /\p{L}{2}[\s\p{P}]+\p{L}|[\p{Lo}]{4}/u;
 /** What bytes that are no text nearly always have: something that is not UTF-8, or a control character. */
@@ -118,9 +118,9 @@ const escapes: Layer = (text) => {
   return decoded < escapesMin ? undefined : peeled("escapes", edits);
 };
 
-/** Characters of base64 or base64url, in lines; 16 of them hold 12 bytes. */
+/** Characters of base64 or base64url, in lines; 16 of them hold 12 bytes. Written backwards, the padding leads. */
 const base64Run =
-  /[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*(?:\r?\n[A-Za-z0-9+/_-]{1,15}(?![A-Za-z0-9+/_-]))?={0,2}/g;
+  /={0,2}[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*(?:\r?\n[A-Za-z0-9+/_-]{1,15}(?![A-Za-z0-9+/_-]))?={0,2}/g;
 /** Of shorter ones only what begins as ASCII letters and spaces do in base64. */
 const base64Word =
   /(?<![A-Za-z0-9+/_=-])(?:[I-Za-e][A-Za-z0-9+/]{3}){1,3}(?:[I-Za-e][A-Za-z0-9+/]{1,2}={0,2})?(?![A-Za-z0-9+/_=-])/g;
@@ -151,13 +151,14 @@ function fromDigits(run: string, encoding: "base64" | "hex"): string | undefined
 const fromBase64 = (run: string) => fromDigits(run, "base64");
 
 /** The run as it is, backwards, and under rot13: base64 looks like nothing in any of them. */
-function decodeRun(run: string): string | undefined {
+function decodeRun(run: string): { text: string; from: number } | undefined {
   const joined = run.replace(/[\r\n]/g, "");
-  return (
-    fromBase64(joined) ??
-    fromBase64(backwards(joined.replace(/^=+|=+$/g, ""))) ??
-    fromBase64(rot13(joined))
-  );
+  const from = joined.search(/[^=]/);
+  const digits = joined.slice(from);
+  const text = fromBase64(digits) ?? fromBase64(rot13(digits));
+  if (text !== undefined) return { text, from };
+  const turned = fromBase64(backwards(joined).replace(/^=+/, ""));
+  return turned === undefined ? undefined : { text: turned, from: 0 };
 }
 
 const base64: Layer = (text) => {
@@ -166,9 +167,9 @@ const base64: Layer = (text) => {
     // The last, shorter line may be the run's end or the first word after it.
     const shorter = run.search(/\r?\n[^\r\n]{1,17}$/);
     for (const length of shorter > 0 ? [run.length, shorter] : [run.length]) {
-      const replacement = decodeRun(run.slice(0, length));
-      if (replacement === undefined) continue;
-      edits.push({ start: index, end: index + length, replacement });
+      const found = decodeRun(run.slice(0, length));
+      if (found === undefined) continue;
+      edits.push({ start: index + found.from, end: index + length, replacement: found.text });
       break;
     }
   }

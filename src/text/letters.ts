@@ -49,8 +49,7 @@ for (const [characters, letters] of drawnAlike) {
 const ownLetter = /[\u00c0-\u024f\u1e00-\u1eff]/;
 const word = /[\p{L}\p{M}\p{So}]+/gu;
 const hasAscii = /[A-Za-z]/;
-/** A script other than Latin of which words may be written. */
-const otherAlphabet = /[\p{Script=Cyrillic}\p{Script=Greek}]/u;
+const hasCyrillic = /\p{Script=Cyrillic}/u;
 const cyrillicLikeLatin = new Map([...zip("aceopxyABCEHKMOPTXk", "асеорхуАВСЕНКМОРТХк")]);
 
 function* zip(from: string, to: string): Generator<[string, string]> {
@@ -67,8 +66,8 @@ interface Foldable {
   readonly others: number;
 }
 
-/** Shorter words that mix scripts are formulas. */
-const mixedLengthMin = 3;
+/** Shorter ones are formulas. */
+const wordLengthMin = 3;
 /** Words of look-alikes alone are words of their own language, unless nearly all are such. */
 const alikeMin = 2;
 const alikeShareMin = 0.8;
@@ -91,8 +90,8 @@ function toLatin(characters: readonly string[]): string | undefined {
 function foldedWord(word: string): string | undefined {
   const characters = [...word];
   const latin = toLatin(characters);
-  if (latin !== undefined || !hasAscii.test(word) || !otherAlphabet.test(word)) return latin;
-  // The other way round: a few Latin letters in a word of another alphabet.
+  if (latin !== undefined || !hasAscii.test(word) || !hasCyrillic.test(word)) return latin;
+  // The other way round: a few Latin letters in a Cyrillic word.
   const folded = characters.map((character) => cyrillicLikeLatin.get(character) ?? character);
   return folded.some((character) => hasAscii.test(character)) ? undefined : folded.join("");
 }
@@ -111,7 +110,7 @@ function foldableWords(text: string): Foldable {
     }
     const edit = { start: index, end: index + match.length, replacement };
     alike.push(edit);
-    if (match.length >= mixedLengthMin && hasAscii.test(match)) mixed.push(edit);
+    if (match.length >= wordLengthMin && hasAscii.test(match)) mixed.push(edit);
   }
   return { alike, mixed, others };
 }
@@ -158,8 +157,8 @@ export const lookAlikes: Layer = (text) => {
     return peeled("folded", spans(regional, letter));
   }
   const { alike, mixed, others } = foldableWords(text);
-  const areDisguised =
-    alike.length >= alikeMin && alike.length >= (alike.length + others) * alikeShareMin;
+  const long = alike.filter(({ start, end }) => end - start >= wordLengthMin).length;
+  const areDisguised = long >= alikeMin && alike.length >= (alike.length + others) * alikeShareMin;
   return peeled("folded", areDisguised ? alike : mixed);
 };
 
