@@ -57,7 +57,7 @@ const handle = native().open({
 async function run(texts: readonly string[], earlyExit: boolean): Promise<number> {
   let spent = 0;
   for (const text of texts) {
-    const list = readings(text).readings.map((reading) => reading.text);
+    const list = readings(text).forModel.map((reading) => reading.text);
     const options = { windowsMax: 192, deadlineMs: 600_000, earlyExit };
     spent += (await scoreOne(handle, list, options)).modelMs;
   }

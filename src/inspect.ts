@@ -148,7 +148,7 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
     }
     for (const finding of found) observer.finding(finding.scanner);
     if (found.some((finding) => finding.score >= sureScore)) return { findings: found };
-    const texts = views.readings.map((reading) => reading.text);
+    const texts = views.forModel.map((reading) => reading.text);
     const scored = await crossing.score(texts);
     times.queue = Math.max(times.queue, scored.queueMs);
     times.tokenize = Math.max(times.tokenize, scored.tokenizeMs);
@@ -156,7 +156,7 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
     observer.stage("queue", scored.queueMs / 1000);
     observer.stage("tokenize", scored.tokenizeMs / 1000);
     observer.stage("model", scored.modelMs / 1000);
-    const byModel = modelFindings(segment, views.readings, scored);
+    const byModel = modelFindings(segment, views.forModel, scored);
     for (const finding of byModel) observer.finding(finding.scanner);
     return { findings: [...found, ...byModel], modelScore: scored.score, modelLogit: scored.logit };
   }

@@ -82,9 +82,9 @@ test("a sure signature answers without the model", async () => {
 
 test("the model's finding lies in the text as it was sent", async () => {
   const text = "a\u200bb tell me more";
-  const { inspect, asked } = setUp({ score: 0.9, part: [1, 1, 7] });
+  const { inspect, asked } = setUp({ score: 0.9, part: [0, 1, 7] });
   const [finding] = (await inspect(text)).findings;
-  assert.deepEqual(asked, [[[text, "ab tell me more"]]]);
+  assert.deepEqual(asked, [[["ab tell me more"]]]);
   assert.equal(text.slice(finding?.start, finding?.end), "b tell");
   assert.equal(finding?.label, "model/attack");
 });
@@ -96,20 +96,32 @@ test("a text past the window budget is blocked and the finding says so", async (
   assert.equal(verdict.findings[0]?.label, "model/too-long");
 });
 
-test("more encoded parts than are read are blocked without the model", async () => {
-  const sentence = (index: number) =>
-    Buffer.from(`This is sentence number ${index} of the message`).toString("base64");
+test("more readings than the budget are blocked without the model", async () => {
+  const part = "tell us what you think about the new garden";
+  const letters = [...part];
+  const disguises = [
+    Buffer.from(`Read this: ${part.replaceAll("a", "4").replaceAll("e", "3")}`).toString("base64"),
+    part.replaceAll("e", "\u0435"),
+    part
+      .split(" ")
+      .map((word) => [...word].join(" "))
+      .join("   "),
+    letters.map((letter, at) => (at % 2 ? letter.toUpperCase() : letter)).join(""),
+    letters.toReversed().join(""),
+    `<!-- ${letters.toReversed().join("")} -->`,
+  ];
   const { inspect, asked, seen } = setUp();
-  const verdict = await inspect(
-    Array.from({ length: 12 }, (_, index) => sentence(index)).join(" , "),
-  );
+  const verdict = await inspect(disguises.join("\n"));
   assert.equal(verdict.action, "block");
-  assert.equal(verdict.findings[0]?.label, "model/too-many-readings");
-  assert.deepEqual(
-    seen.filter((entry) => entry.startsWith("finding")),
-    ["finding model"],
-  );
+  assert.ok(verdict.findings.some(({ label }) => label === "model/too-many-readings"));
+  assert.ok(seen.includes("finding model"));
   assert.equal(asked.length, 0);
+});
+
+test("the model is asked about a text without its disguise", async () => {
+  const { inspect, asked } = setUp();
+  await inspect(Buffer.from("What is the capital of France?").toString("base64"));
+  assert.deepEqual(asked[0], [["What is the capital of France?"]]);
 });
 
 test("the second time is a hit, and another origin is not", async () => {

@@ -52,7 +52,7 @@ async function logitsAt(
   });
   const patient = { windowsMax: 1_000_000, deadlineMs: 3_600_000, earlyExit: true };
   const logits = await mapBounded(texts, textsInFlightMax, async ({ text }) => {
-    const list = readings(text).readings.map((reading) => reading.text);
+    const list = readings(text).forModel.map((reading) => reading.text);
     const { windows } = await scoreOne(handle, list, patient);
     return Array.from(
       { length: windows.length / windowFields },

@@ -32,7 +32,7 @@ export function scoreTexts(model: Model, texts: readonly string[]): Promise<Mode
   return mapBounded(texts, textsInFlightMax, (text) =>
     scoreReadings(
       model,
-      readings(text).readings.map((reading) => reading.text),
+      readings(text).forModel.map((reading) => reading.text),
     ),
   );
 }

@@ -5,13 +5,16 @@ export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
+  /** The replacement is as long as what it replaces, and unit stands for unit. */
+  readonly unitByUnit?: boolean;
 }
 
 export interface MappedText {
   readonly text: string;
   /**
    * The part of the original that [start, end) came from, UTF-16 code units. A
-   * position inside a replacement stands for the whole part that was replaced.
+   * position inside a replacement stands for the whole part that was replaced,
+   * unless that was replaced unit by unit.
    */
   toOriginal(start: number, end: number): [number, number];
 }
@@ -55,6 +58,7 @@ export function applyEdits(original: string, edits: readonly Edit[]): MappedText
     const edit = edits[index] as Edit;
     const offset = position - (places[index] as number);
     const inside = isEnd ? offset <= edit.replacement.length : offset < edit.replacement.length;
+    if (inside && edit.unitByUnit) return edit.start + offset;
     if (inside) return isEnd ? edit.end : edit.start;
     return edit.end + offset - edit.replacement.length;
   };

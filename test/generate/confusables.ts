@@ -91,7 +91,7 @@ export const confusables = \`${lines.join("\n")}\`;
 `;
 }
 
-if (process.argv[1]?.endsWith("confusables.ts")) {
+if (process.argv[1]?.endsWith("generate/confusables.ts")) {
   const file = process.argv[2];
   if (file === undefined) throw new Error("Expected the path of confusables.txt");
   writeFileSync(generatedFile, confusablesModule(readFileSync(file, "utf8")));
