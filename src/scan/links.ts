@@ -177,9 +177,10 @@ function hostReader(comparer: HostComparer): (written: string) => Host | undefin
   };
 }
 
-/** Places of hosts that stand in a text without a scheme, as in a mail address or `www.example.com`. */
-const bareHost =
-  /\.(?:com|net|org|io|co|info|ru|app|dev|site|online|shop|top|xyz|me|biz|live|support)(?![\w-])/gi;
+/** Ends of names by which a host is known where it stands without a scheme, as in a mail address. */
+const endings =
+  "\\.(?:com|net|org|io|co|info|ru|app|dev|site|online|shop|top|xyz|me|biz|live|support)(?![\\w-])";
+const bareHost = new RegExp(endings, "gi");
 const hostLengthMax = 64;
 /** Where the host begins that goes on at `end`: after a blank, a bracket or another sign that no name has. */
 function hostStart(text: string, end: number): number {
@@ -314,8 +315,7 @@ function judgeHost({ name, trick }: Host, start: number, end: number, add: Add):
 }
 
 /** Cheap test: without one of these there is neither a URL nor a host. */
-const suspicious =
-  /[:("'=<][/\\]{1,2}|(?:javascript|vbscript|data):|\.(?:com|net|org|io|co|info|ru|app|dev|site|online|shop|top|xyz|me|biz|live|support)(?![\w-])/i;
+const suspicious = new RegExp(`[:("'=<][/\\\\]{1,2}|(?:javascript|vbscript|data):|${endings}`, "i");
 
 function scanReading(reading: Reading, origin: Origin, judge: Judge): Finding[] {
   const { text } = reading;

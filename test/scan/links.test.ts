@@ -41,8 +41,9 @@ testBounded(scanner, [
 
 test("an operator's hosts are protected and trusted", () => {
   const text = "![x](https://c.acme.example/?q={{conversation}}) and https://acme-bаnk.com/";
-  const labels = (options: Parameters<typeof linkScanner>[0]) =>
-    findingsOf(linkScanner(options), text, "document").map(({ label }) => label);
+  const labels = (options: Parameters<typeof linkScanner>[0]) => [
+    ...new Set(findingsOf(linkScanner(options), text, "document").map(({ label }) => label)),
+  ];
   assert.deepEqual(labels({}), ["link/exfiltration-image", "link/mixed-host"]);
   assert.deepEqual(labels({ trustedHosts: ["acme.example"], knownHosts: ["acme-bank.com"] }), [
     "link/lookalike-host",
