@@ -153,6 +153,7 @@ const plainHost = /^[a-z][a-z0-9-]*(?:\.[a-z0-9-]*[a-z][a-z0-9-]*)+$/i;
 const hasTrick = /[^\x20-\x7e]|[01I|35]|rn|vv|xn--/i;
 /** Hosts of one text, other than plain names, that are looked at. */
 const oddHostsMax = 4000;
+const unreadWeight: Weight = [0.5, 0.5];
 
 interface Host {
   /** As a browser sees it, in lower case; as it was written where no URL can be made of it. */
@@ -285,7 +286,7 @@ function judgeUrl(found: FoundUrl, judge: Judge, add: Add): void {
   const { userinfo, host: written, rest } = split(url);
   const host = judge.read(written);
   if (host === undefined) {
-    put("unread-hosts", [0.5, 0.5], messages.unread);
+    put("unread-hosts", unreadWeight, messages.unread);
     return;
   }
   const { name } = host;
@@ -348,8 +349,10 @@ function scanReading(reading: Reading, origin: Origin, judge: Judge): Finding[] 
     if ((urls[next]?.start ?? Infinity) <= index) continue;
     const start = hostStart(text, index);
     const end = index + ending.length;
-    const host = start < index ? judge.read(text.slice(start, end)) : undefined;
-    if (host !== undefined) judgeHost(host, start, end, add);
+    if (start === index) continue;
+    const host = judge.read(text.slice(start, end));
+    if (host === undefined) add("unread-hosts", unreadWeight, messages.unread, start, end);
+    else judgeHost(host, start, end, add);
   }
   if (urls.length > 0) {
     for (const { 0: part, index } of text.matchAll(order)) {
