@@ -113,9 +113,10 @@ interface Survey {
   /** Letters by script. */
   readonly letters: Uint32Array;
   readonly words: number;
-  /** Words with letters of several alphabets, and words of a second alphabet alone. */
-  readonly mixed: readonly (readonly [start: number, end: number])[];
-  readonly plain: readonly (readonly [start: number, end: number])[];
+  /** Words with letters of several alphabets, and words of a second alphabet alone: starts and ends in turn. */
+  readonly mixed: readonly number[];
+  readonly plain: readonly number[];
+  /** Letters of one script in a row, where they are more than a name. */
   readonly passages: readonly Passage[];
 }
 
@@ -125,30 +126,31 @@ const denseLettersMin = 6;
 const asian = scripts.indexOf("asian") + 1;
 /** A shorter word of look-alikes alone is met by chance. */
 const plainLengthMin = 4;
-/** Passages and words of one text that are kept. */
-const placesMax = 10_000;
 
 /** Reads a text once. */
 function survey(text: string): Survey {
   const letters = new Uint32Array(scripts.length + 1);
-  const mixed: [number, number][] = [];
-  const plain: [number, number][] = [];
+  const mixed: number[] = [];
+  const plain: number[] = [];
   const passages: Passage[] = [];
   let words = 0;
   let wordStart = -1;
   let wordScripts = 0;
   let wordScript = 0;
+  let passage: Passage = { script: 0, start: 0, end: 0, letters: 0 };
+  const endPassage = () => {
+    const lettersMin = passage.script === asian ? denseLettersMin : passageLettersMin;
+    if (passage.letters >= lettersMin) passages.push(passage);
+  };
   for (let at = 0; at <= text.length; at++) {
     const script = at < text.length ? (scriptOf[text.charCodeAt(at)] as number) : 0;
     // A word is letters of these alphabets: beside a Chinese character one begins and ends.
     if ((alike & (1 << script)) === 0) {
       if (wordStart !== -1) {
         words++;
-        if (wordScripts !== 1 << wordScript) {
-          if (mixed.length < placesMax) mixed.push([wordStart, at]);
-        } else if (wordScript !== latin && at - wordStart >= plainLengthMin) {
-          if (plain.length < placesMax) plain.push([wordStart, at]);
-        }
+        if (wordScripts !== 1 << wordScript) mixed.push(wordStart, at);
+        else if (wordScript !== latin && at - wordStart >= plainLengthMin)
+          plain.push(wordStart, at);
         wordStart = -1;
       }
       if (script === 0) continue;
@@ -161,14 +163,14 @@ function survey(text: string): Survey {
       wordScript = script;
     }
     letters[script] = (letters[script] as number) + 1;
-    const passage = passages.at(-1);
-    if (passage?.script === script) {
-      passage.end = at + 1;
-      passage.letters++;
-    } else if (passages.length < placesMax) {
-      passages.push({ script, start: at, end: at + 1, letters: 1 });
+    if (passage.script !== script) {
+      endPassage();
+      passage = { script, start: at, end: at + 1, letters: 0 };
     }
+    passage.end = at + 1;
+    passage.letters++;
   }
+  endPassage();
   return { letters, words, mixed, plain, passages };
 }
 
@@ -201,73 +203,75 @@ function finding(id: string, score: number, start: number, end: number, message:
 
 /** Disguised words, as one finding from the first to the last. */
 function mixedFinding(text: string, { letters, words, mixed, plain }: Survey): Finding | undefined {
-  const places: (readonly [number, number])[] = [];
-  let inside = 0;
   const others = letters.reduce((sum, count) => sum + count, 0) - (letters[latin] as number);
   const isLatinText = (letters[latin] as number) >= 2 * others;
-  for (const [start, end] of mixed) {
-    if (!isDisguised(text.slice(start, end), isLatinText)) continue;
-    places.push([start, end]);
-    inside++;
-  }
+  let first = text.length;
+  let last = 0;
+  /** Those of the places that pass, starts and ends in turn. */
+  const count = (places: readonly number[], passes: (word: string) => boolean): number => {
+    let passed = 0;
+    for (let index = 0; index < places.length; index += 2) {
+      const [start, end] = [places[index] as number, places[index + 1] as number];
+      if (!passes(text.slice(start, end))) continue;
+      passed++;
+      first = Math.min(first, start);
+      last = Math.max(last, end);
+    }
+    return passed;
+  };
+  const inside = count(mixed, (word) => isDisguised(word, isLatinText));
   // Look-alikes alone make words of their own language: they are none in a text that is Latin.
-  for (const [start, end] of isLatinText ? plain : []) {
-    if ([...text.slice(start, end)].every(isAlike)) places.push([start, end]);
-  }
-  const count = places.length;
-  if (count === 0) return undefined;
-  const share = count / words;
+  const alone = isLatinText ? count(plain, (word) => [...word].every(isAlike)) : 0;
+  const found = inside + alone;
+  if (found === 0) return undefined;
+  const share = found / words;
   let score = 0.3;
-  if (count >= 5 && share >= 0.3 && inside >= 5) score = 0.8;
-  else if (count >= 3 && share >= 0.05) score = 0.6;
+  if (inside >= 5 && share >= 0.3) score = 0.8;
+  else if (found >= 3 && share >= 0.05) score = 0.6;
   else if (inside >= 2 && share >= 0.1) score = 0.5;
-  const start = places.reduce((first, [from]) => Math.min(first, from), text.length);
-  const end = places.reduce((last, [, to]) => Math.max(last, to), 0);
-  return finding("mixed-words", score, start, end, messages.mixed);
+  return finding("mixed-words", score, first, last, messages.mixed);
 }
 
-/** Passages in a second script, names and single words left out. */
-function passageFindings(reading: Reading, seen: Survey, origin: Origin): Finding[] {
-  const { text } = reading;
-  const { letters, passages } = seen;
+/** Blanks, signs and names between two passages of one script that make them one. */
+const passageGapMax = 40;
+/** Passages with orders that are answered. */
+const ordersMax = 20;
+const translationReach = 500;
+
+/** Passages in a second script: those that give orders, or else the first. */
+function passageFindings(text: string, { letters, passages }: Survey, origin: Origin): Finding[] {
   let main = 0;
   for (let script = 1; script < letters.length; script++) {
     if ((letters[script] as number) > (letters[main] as number)) main = script;
   }
-  const found: Finding[] = [];
-  let current: Passage | undefined;
   const joined: Passage[] = [];
+  let current: Passage | undefined;
   for (const passage of passages) {
-    const isLong =
-      passage.letters >= (passage.script === asian ? denseLettersMin : passageLettersMin);
-    if (passage.script !== main && isLong) {
-      if (current?.script === passage.script && passage.start - current.end < 40) {
-        current.end = passage.end;
-        current.letters += passage.letters;
-      } else {
-        current = { ...passage };
-        joined.push(current);
-      }
-    } else if (isLong) current = undefined;
+    if (passage.script === main) current = undefined;
+    else if (current?.script === passage.script && passage.start - current.end < passageGapMax) {
+      current.end = passage.end;
+    } else {
+      current = { ...passage };
+      joined.push(current);
+    }
   }
   const isForeign = origin === "document" || origin === "tool";
+  const found: Finding[] = [];
+  let best = 0;
   for (const { start, end } of joined) {
-    const isOrder = orders.test(text.slice(start, Math.min(end, start + 2000)));
-    if (!isOrder && found.length > 0) continue;
-    if (found.length >= 20) break;
-    let score = isForeign ? 0.3 : 0.2;
-    if (isOrder) score = isForeign ? 0.7 : 0.55;
-    const around = text.slice(Math.max(0, start - 500), start) + text.slice(end, end + 100);
-    if (isOrder && translation.test(around)) score = 0.3;
-    found.push(
-      finding(
-        isOrder ? "script-order" : "script-change",
-        score,
-        start,
-        end,
-        isOrder ? messages.order : messages.passage,
-      ),
-    );
+    if (!orders.test(text.slice(start, end))) continue;
+    const before = text.slice(Math.max(0, start - translationReach), start);
+    const isAsked = translation.test(before + text.slice(end, end + 100));
+    const score = isAsked ? 0.3 : isForeign ? 0.7 : 0.55;
+    // Past the cap a passage must weigh more than those before.
+    if (found.length >= ordersMax && score <= best) continue;
+    best = Math.max(best, score);
+    found.push(finding("script-order", score, start, end, messages.order));
+  }
+  const [first] = joined;
+  if (found.length === 0 && first !== undefined) {
+    const score = isForeign ? 0.3 : 0.2;
+    found.push(finding("script-change", score, first.start, first.end, messages.passage));
   }
   return found;
 }
@@ -327,7 +331,7 @@ export function languageScanner(options: LanguageOptions = {}, detect?: Language
       const mixed =
         seen.mixed.length + seen.plain.length > 0 ? mixedFinding(text, seen) : undefined;
       if (mixed !== undefined) found.push(mixed);
-      if (seen.passages.length > 1) found.push(...passageFindings(reading, seen, origin));
+      if (seen.passages.length > 0) found.push(...passageFindings(text, seen, origin));
     }
     if (allowed.size > 0 && reading.name === "raw" && pieces(text).some(isOther)) {
       found.push(finding("not-allowed", score, 0, text.length, messages.other));

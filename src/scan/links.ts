@@ -153,6 +153,7 @@ const plainHost = /^[a-z][a-z0-9-]*(?:\.[a-z0-9-]*[a-z][a-z0-9-]*)+$/i;
 const hasTrick = /[^\x20-\x7e]|[01I|35]|rn|vv|xn--/i;
 /** Hosts of one text, other than plain names, that are looked at. */
 const oddHostsMax = 4000;
+const unreadWeight: Weight = [0.5, 0.5];
 
 interface Host {
   /** As a browser sees it, in lower case; as it was written where no URL can be made of it. */
@@ -177,9 +178,10 @@ function hostReader(comparer: HostComparer): (written: string) => Host | undefin
   };
 }
 
-/** Places of hosts that stand in a text without a scheme, as in a mail address or `www.example.com`. */
-const bareHost =
-  /\.(?:com|net|org|io|co|info|ru|app|dev|site|online|shop|top|xyz|me|biz|live|support)(?![\w-])/gi;
+/** Ends of names by which a host is known where it stands without a scheme, as in a mail address. */
+const endings =
+  "\\.(?:com|net|org|io|co|info|ru|app|dev|site|online|shop|top|xyz|me|biz|live|support)(?![\\w-])";
+const bareHost = new RegExp(endings, "gi");
 const hostLengthMax = 64;
 /** Where the host begins that goes on at `end`: after a blank, a bracket or another sign that no name has. */
 function hostStart(text: string, end: number): number {
@@ -284,7 +286,7 @@ function judgeUrl(found: FoundUrl, judge: Judge, add: Add): void {
   const { userinfo, host: written, rest } = split(url);
   const host = judge.read(written);
   if (host === undefined) {
-    put("unread-hosts", [0.5, 0.5], messages.unread);
+    put("unread-hosts", unreadWeight, messages.unread);
     return;
   }
   const { name } = host;
@@ -314,8 +316,7 @@ function judgeHost({ name, trick }: Host, start: number, end: number, add: Add):
 }
 
 /** Cheap test: without one of these there is neither a URL nor a host. */
-const suspicious =
-  /[:("'=<][/\\]{1,2}|(?:javascript|vbscript|data):|\.(?:com|net|org|io|co|info|ru|app|dev|site|online|shop|top|xyz|me|biz|live|support)(?![\w-])/i;
+const suspicious = new RegExp(`[:("'=<][/\\\\]{1,2}|(?:javascript|vbscript|data):|${endings}`, "i");
 
 function scanReading(reading: Reading, origin: Origin, judge: Judge): Finding[] {
   const { text } = reading;
@@ -348,8 +349,10 @@ function scanReading(reading: Reading, origin: Origin, judge: Judge): Finding[] 
     if ((urls[next]?.start ?? Infinity) <= index) continue;
     const start = hostStart(text, index);
     const end = index + ending.length;
-    const host = start < index ? judge.read(text.slice(start, end)) : undefined;
-    if (host !== undefined) judgeHost(host, start, end, add);
+    if (start === index) continue;
+    const host = judge.read(text.slice(start, end));
+    if (host === undefined) add("unread-hosts", unreadWeight, messages.unread, start, end);
+    else judgeHost(host, start, end, add);
   }
   if (urls.length > 0) {
     for (const { 0: part, index } of text.matchAll(order)) {

@@ -28,48 +28,49 @@ const programsMax = 10_000;
 /** States that a pattern may need for its own letters in random order; counting after a wildcard doubles them with each count. */
 const statesMax = 2000;
 
-const base = {
+const rule = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {
     error: "expected up to 64 of a-z, 0-9, '_' and '-'",
   }),
   action: z.enum(["deny", "allow"]),
+  /** A literal phrase, or else a pattern. */
+  text: z.string().min(1).max(textLengthMax).optional(),
+  pattern: z.string().min(1).max(patternLengthMax).optional(),
   /** Of a denied phrase. */
   score: z.number().min(0).max(1).default(0.8),
   /** Of an allowed phrase: whether it allows its own place, or a text that is nothing else. */
   scope: z.enum(["span", "text"]).default("span"),
   ignoreCase: z.boolean().default(true),
-};
-const literalRule = z.strictObject({
-  ...base,
-  text: z.string().min(1).max(textLengthMax),
+  /** Of a literal. */
   ignoreAccents: z.boolean().default(true),
   wholeWords: z.boolean().default(true),
 });
-const patternRule = z.strictObject({ ...base, pattern: z.string().min(1).max(patternLengthMax) });
-type LiteralRule = z.output<typeof literalRule>;
-type PatternRule = z.output<typeof patternRule>;
+type Rule = z.output<typeof rule>;
+type LiteralRule = Rule & { readonly text: string };
+type PatternRule = Rule & { readonly pattern: string };
+const isLiteral = (each: Rule): each is LiteralRule => each.text !== undefined;
+const isPattern = (each: Rule): each is PatternRule => each.pattern !== undefined;
 
 /** Settings of the phrase scanner. A pattern that RE2 does not take is refused with its position and the reason. */
 export const phraseOptionsSchema = z
-  .strictObject({
-    rules: z
-      .array(z.union([literalRule, patternRule]))
-      .max(rulesMax)
-      .default([]),
-  })
+  .strictObject({ rules: z.array(rule).max(rulesMax).default([]) })
   .superRefine(({ rules }, context) => {
     const refuse = (message: string) => context.addIssue({ code: "custom", message });
     const ids = new Set<string>();
     let letters = 0;
     let programs = 0;
-    const patterns = rules.filter((rule) => "pattern" in rule);
-    for (const rule of rules) {
-      if (ids.has(rule.id)) refuse(`rule ${rule.id} is there twice`);
-      ids.add(rule.id);
-      if ("pattern" in rule) continue;
-      letters += rule.text.length;
-      if (fold(rule.text, rule).text === "") {
-        refuse(`rule ${rule.id}: expected a phrase but received only spaces`);
+    const patterns = rules.filter(isPattern);
+    for (const each of rules) {
+      if (ids.has(each.id)) refuse(`rule ${each.id} is there twice`);
+      ids.add(each.id);
+      if (isLiteral(each) === isPattern(each)) {
+        const received = isPattern(each) ? "both" : "neither";
+        refuse(`rule ${each.id}: expected text or pattern but received ${received}`);
+      }
+      if (!isLiteral(each)) continue;
+      letters += each.text.length;
+      if (fold(each.text, each).text === "") {
+        refuse(`rule ${each.id}: expected a phrase but received only spaces`);
       }
     }
     if (letters > literalLengthMax) {
@@ -79,9 +80,9 @@ export const phraseOptionsSchema = z
       refuse(`expected at most ${patternsMax} patterns but received ${patterns.length}`);
       return;
     }
-    for (const rule of patterns) {
-      const checked = checkPattern(rule);
-      if (typeof checked === "string") refuse(`rule ${rule.id}: ${checked}`);
+    for (const each of patterns) {
+      const checked = checkPattern(each);
+      if (typeof checked === "string") refuse(`rule ${each.id}: ${checked}`);
       else programs += checked;
     }
     if (programs > programsMax) {
@@ -226,8 +227,9 @@ function isInside(text: string, at: number): boolean {
   return !unspaced.test(before) && !unspaced.test(after);
 }
 
-/** Places of one rule in one reading. */
+/** Places of one rule in one reading, and findings of all rules: past that only a riskier one is kept. */
 const placesMax = 20;
+const findingsMax = 500;
 /** Code units in which the places of matching patterns are looked for, over all of them; past that a match is the whole text. */
 const locatedMax = 500_000;
 
@@ -279,17 +281,15 @@ export function phraseScanner(options: PhraseOptions = {}): Scanner {
   for (const ignoreCase of [true, false]) {
     for (const ignoreAccents of [true, false]) {
       const folding = { ignoreCase, ignoreAccents };
-      const own = rules.filter((rule): rule is LiteralRule => {
-        return (
-          "text" in rule && rule.ignoreCase === ignoreCase && rule.ignoreAccents === ignoreAccents
-        );
-      });
+      const own = rules
+        .filter(isLiteral)
+        .filter((each) => each.ignoreCase === ignoreCase && each.ignoreAccents === ignoreAccents);
       if (own.length === 0) continue;
       const matcher = compileLiterals(own.map((rule) => fold(rule.text, folding).text));
       groups.push({ folding, rules: own, matcher });
     }
   }
-  const patterns = rules.filter((rule): rule is PatternRule => "pattern" in rule);
+  const patterns = rules.filter(isPattern);
   const set = patterns.length > 0 ? setOf(patterns) : undefined;
   const compiled = patterns.map((rule) => RE2JS.compile(rule.pattern, flagsOf(rule)));
 
@@ -327,25 +327,28 @@ export function phraseScanner(options: PhraseOptions = {}): Scanner {
     const { text } = reading;
     const findings: Finding[] = [];
     const counts = new Map<string, number>();
+    let highest = 0;
     const begin = text.length - text.trimStart().length;
     const finish = text.trimEnd().length;
     const found =
-      (rule: LiteralRule | PatternRule): Found =>
+      (rule: Rule): Found =>
       (from, to) => {
         const isAllowed = rule.action === "allow";
         // A reading says what a text might mean; what is allowed is what was sent.
         if (isAllowed && reading.name !== "raw") return;
         const isWhole = from <= begin && to >= finish;
         if (isAllowed && rule.scope === "text" && !isWhole) return;
+        const score = isAllowed ? 0 : rule.score;
         const count = counts.get(rule.id) ?? 0;
-        if (count >= placesMax) return;
+        if (count >= placesMax || (findings.length >= findingsMax && score <= highest)) return;
         counts.set(rule.id, count + 1);
+        highest = Math.max(highest, score);
         const [start, end] = reading.toOriginal(from, to);
         const prefix = isAllowed ? (rule.scope === "text" ? allowText : allowSpan) : "phrase/";
         findings.push({
           scanner: "phrase",
           label: prefix + rule.id,
-          score: isAllowed ? 0 : rule.score,
+          score,
           start,
           end,
           message: isAllowed ? allowMessage : denyMessage,

@@ -18,9 +18,15 @@ const starts =
 /** A part that is to be filled in. Blanks may stand in it, unlike in the rest of a URL. */
 const hole =
   "\\$?\\{\\{?[^{}\\n]{0,80}\\}\\}?|\\[[^[\\]()\\n]{1,60}\\]|<(?!(?:br|p|a|b|i|li|td|tr|th|ul|ol|em|div|img|span|code|strong|h\\d)\\b)[A-Za-z][\\w .-]{2,60}>";
-const urlLengthMax = 8192;
 const bareUrl = new RegExp(`(?:[^\\s<>"\`{}[\\]()$]+|${hole}|\\([^\\s()<>"]{0,200}\\)|\\$)+`, "y");
 const quotedUrl = { '"': /[^"\n]*/y, "'": /[^'\n]*/y } as const;
+
+const sentenceEnds = ".,;:!?'*_";
+function withoutEnd(url: string): string {
+  let end = url.length;
+  while (end > 0 && sentenceEnds.includes(url[end - 1] as string)) end--;
+  return url.slice(0, end);
+}
 
 /** Characters before a URL in which the tag that it belongs to begins. */
 const tagReach = 300;
@@ -83,8 +89,8 @@ export function* findUrls(text: string): Generator<FoundUrl> {
     const whole = pattern.exec(text)?.[0] ?? "";
     from = start + Math.max(whole.length, hit[0].length);
     const place = placeOf(text, start, hasReferencedImages);
-    const trimmed = place === "bare" ? whole.replace(/[.,;:!?'*_]{1,8}$/, "") : whole;
-    const url = trimmed.slice(0, urlLengthMax);
+    // A sentence's end is none of the URL's.
+    const url = place === "bare" ? withoutEnd(whole) : whole;
     yield { url, scheme, place, start, end: start + url.length };
   }
 }

@@ -74,6 +74,14 @@ test("hits in front hide none behind", () => {
   assert.ok(found.some(({ score, start }) => score >= 0.8 && start >= harmless.length));
 });
 
+test("hosts past those that are looked at are said to be", () => {
+  const text = Array.from({ length: 5000 }, (_, index) => `http://0x${index.toString(16)}.1/`).join(
+    " ",
+  );
+  const labels = new Set(findingsOf(scanner, text, "user").map(({ label }) => label));
+  assert.ok(labels.has("link/obscured-ip") && labels.has("link/unread-hosts"));
+});
+
 test("whatever host is written, it is compared without an error", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 60 }), (host) => {

@@ -181,6 +181,14 @@ test("rules are bounded and have names of their own", () => {
     phraseOptionsSchema.safeParse({ rules }).error?.message ?? "";
   assert.match(refused([deny("a", "x"), deny("a", "y")]), /rule a is there twice/);
   assert.match(
+    refused([{ id: "a", action: "deny", text: "x", pattern: "y" }]),
+    /rule a: expected text or pattern but received both/,
+  );
+  assert.match(
+    refused([{ id: "a", action: "deny" }]),
+    /rule a: expected text or pattern but received neither/,
+  );
+  assert.match(
     refused([deny("a", " \u200b ")]),
     /rule a: expected a phrase but received only spaces/,
   );
@@ -196,4 +204,15 @@ test("rules are bounded and have names of their own", () => {
     refused(Array.from({ length: 20 }, (_, index) => pattern(`p${index}`, "a{900}"))),
     /at most 10000 instructions together/,
   );
+});
+
+test("many rules that all hit make a bounded number of findings, the riskiest among them", () => {
+  const rules = Array.from({ length: 2000 }, (_, index) =>
+    deny(`r${index}`, `word${index}`, { score: 0.5 }),
+  );
+  rules.push(deny("last", "zebra", { score: 0.9 }));
+  const text = `${rules.map((each) => each.text).join(" ")} `.repeat(3);
+  const found = findingsOf(phraseScanner({ rules }), text, "user");
+  assert.ok(found.length <= 600, `${found.length}`);
+  assert.ok(found.some(({ label }) => label === "phrase/last"));
 });
