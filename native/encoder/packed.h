@@ -15,7 +15,7 @@
 namespace ghostai {
 
 constexpr char kPackedMagic[8] = {'G', 'H', 'O', 'S', 'T', 'I', '8', '\n'};
-constexpr uint32_t kPackedVersion = 2;
+constexpr uint32_t kPackedVersion = 3;
 
 struct PackedHeader {
   char magic[8];
@@ -45,7 +45,8 @@ struct SectionPlan {
 //   word (int8 [V][H]), word scales (f32 [V]), positions with the token type
 //   added (f32 [P][H]), embedding norm gamma and beta (f32 [2][H]);
 //   per layer: qkv, attention output, norm, inner, outer, norm;
-//   per head, exits first: f32 [H + 1], weights and bias.
+//   per exit: its projection, then its floats (see heads.h);
+//   the last head: f32 [H + 1], weights and bias.
 std::vector<SectionPlan> Layout(const Config& config);
 
 }  // namespace ghostai
