@@ -2,7 +2,7 @@
 // without padding. Rows are tokens; every step works row by row or within one
 // text, so a text's logits do not depend on what it is scored beside. The last
 // layer is computed for the first token of each text only, which is what the
-// head reads.
+// last head reads; early heads read all rows (see heads.h).
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -10,6 +10,7 @@
 
 #include "../ghostai.h"
 #include "../kernels/kernels.h"
+#include "heads.h"
 #include "packed.h"
 
 namespace ghostai {
@@ -19,11 +20,6 @@ namespace {
 struct Layer {
   Linear qkv, attention_output, inner, outer;
   Norm attention_norm, norm;
-};
-
-struct Head {
-  const float* weights;
-  float bias;
 };
 
 class EncoderScratch final : public Encoder::Scratch {
@@ -110,7 +106,7 @@ class Int8Encoder final : public Encoder {
 
   const char* kernels() const override { return kernels_->name; }
   uint32_t window_tokens_max() const override { return static_cast<uint32_t>(config_.positions); }
-  uint32_t heads() const override { return static_cast<uint32_t>(heads_.size()); }
+  uint32_t heads() const override { return static_cast<uint32_t>(exits_.size()) + 1; }
   uint32_t vocabulary_size() const override { return static_cast<uint32_t>(config_.vocabulary); }
   std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const override {
     return std::make_unique<EncoderScratch>(config_, tokens_max);
@@ -127,7 +123,6 @@ class Int8Encoder final : public Encoder {
   // Returns the rows that are left.
   uint32_t Exit(size_t exit, const ExitRule* rules, const Window* windows, EncoderScratch* s,
                 HeadScore* scores, float* exit_logits) const;
-  HeadScore Ask(size_t head, const float* x) const;
 
   Config config_;
   PackedFile file_;
@@ -137,7 +132,8 @@ class Int8Encoder final : public Encoder {
   const float* positions_ = nullptr;
   Norm embedding_norm_{};
   std::vector<Layer> layers_;
-  std::vector<Head> heads_;
+  std::vector<ExitHead> exits_;
+  const float* head_ = nullptr;  // [hidden + 1], the last one's weights and bias
 };
 
 Status Int8Encoder::Open(const std::string& model_dir) {
@@ -192,10 +188,11 @@ void Int8Encoder::UseSections(size_t count) {
     layer.norm = norm();
     layers_.push_back(layer);
   }
-  for (size_t i = 0; i <= config_.exit_layers.size(); ++i) {
-    const float* weights = floats();
-    heads_.push_back({weights, weights[config_.hidden]});
+  for (size_t i = 0; i < config_.exit_layers.size(); ++i) {
+    Linear projection = linear(config_.hidden, config_.exit_width);
+    exits_.push_back(MapExit(config_, projection, floats()));
   }
+  head_ = floats();
 }
 
 void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const {
@@ -223,11 +220,6 @@ void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) c
   add_norm(s->inner_q, layer.outer, layer.norm);
 }
 
-HeadScore Int8Encoder::Ask(size_t head, const float* x) const {
-  float logit = kernels_->dot(x, heads_[head].weights, config_.hidden) + heads_[head].bias;
-  return {logit, static_cast<uint32_t>(head)};
-}
-
 uint32_t Int8Encoder::Exit(size_t exit, const ExitRule* rules, const Window* windows,
                            EncoderScratch* s, HeadScore* scores, float* exit_logits) const {
   auto hidden = static_cast<size_t>(config_.hidden);
@@ -235,7 +227,10 @@ uint32_t Int8Encoder::Exit(size_t exit, const ExitRule* rules, const Window* win
   uint32_t rows = 0;
   for (size_t w = 0; w < s->starts.size(); ++w) {
     size_t from = s->starts[w], count = s->counts[w];
-    HeadScore score = Ask(exit, s->x + from * hidden);
+    // Attention's result is not needed any more.
+    HeadScore score{ExitLogit(exits_[exit], *kernels_, s->q, static_cast<int>(from),
+                              static_cast<int>(count), s->context),
+                    static_cast<uint32_t>(exit)};
     uint32_t index = s->indexes[w];
     if (exit_logits != nullptr)
       exit_logits[index * config_.exit_layers.size() + exit] = score.logit;
@@ -314,7 +309,8 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch,
     }
   }
   for (size_t w = 0; w < s->starts.size(); ++w) {
-    scores[s->indexes[w]] = Ask(heads_.size() - 1, s->x + w * hidden);
+    float logit = kernels_->dot(s->x + w * hidden, head_, config_.hidden) + head_[config_.hidden];
+    scores[s->indexes[w]] = {logit, static_cast<uint32_t>(exits_.size())};
   }
 }
 

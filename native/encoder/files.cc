@@ -11,6 +11,7 @@ Status ReadConfig(std::string_view json, Config* config) {
   JsonReader reader(json);
   std::string key, activation, type, position_type = "absolute";
   double hidden = 0, layers = 0, heads = 0, inner = 0, vocabulary = 0, positions = 0, epsilon = 0;
+  double exit_width = 0, exit_inner = 0;
   config->exit_layers.clear();
   reader.EnterObject();
   while (reader.NextKey(&key)) {
@@ -21,6 +22,8 @@ Status ReadConfig(std::string_view json, Config* config) {
                      : key == "vocab_size"              ? &vocabulary
                      : key == "max_position_embeddings" ? &positions
                      : key == "layer_norm_eps"          ? &epsilon
+                     : key == "exit_width"              ? &exit_width
+                     : key == "exit_inner"              ? &exit_inner
                                                         : nullptr;
     if (number != nullptr) {
       reader.ReadNumber(number);
@@ -73,12 +76,21 @@ Status ReadConfig(std::string_view json, Config* config) {
     }
     previous = layer;
   }
+  auto exit_size = [&](double value) {
+    return within(value, 64, kExitSizeMax) && static_cast<int>(value) % 64 == 0;
+  };
+  if (previous > 0 && !(exit_size(exit_width) && exit_width <= hidden && exit_size(exit_inner))) {
+    return unsupported(
+        "exit_width, up to hidden_size, and exit_inner to be multiples of 64 up to 512");
+  }
   config->hidden = static_cast<int>(hidden);
   config->layers = static_cast<int>(layers);
   config->heads = static_cast<int>(heads);
   config->inner = static_cast<int>(inner);
   config->vocabulary = static_cast<int>(vocabulary);
   config->positions = static_cast<int>(positions);
+  config->exit_width = static_cast<int>(exit_width);
+  config->exit_inner = static_cast<int>(exit_inner);
   config->epsilon = static_cast<float>(epsilon);
   return Status::Ok();
 }

@@ -16,8 +16,10 @@ namespace ghostai {
 struct Config {
   int hidden = 0, layers = 0, heads = 0, inner = 0, vocabulary = 0, positions = 0;
   float epsilon = 0;
-  std::vector<int> exit_layers;  // ascending, each below `layers`
+  std::vector<int> exit_layers;        // ascending, each below `layers`
+  int exit_width = 0, exit_inner = 0;  // of an early head, see heads.h; used where there are exits
 };
+constexpr int kExitSizeMax = 512;  // of both
 Status ReadConfig(std::string_view json, Config* config);
 
 // A tensor file of Hugging Face: u64 header size, JSON header, data.

@@ -5,6 +5,7 @@
 
 #include "../ghostai.h"
 #include "../kernels/kernels.h"
+#include "heads.h"
 #include "packed.h"
 
 namespace ghostai {
@@ -33,9 +34,12 @@ std::vector<SectionPlan> Layout(const Config& config) {
     linear(layer + " outer", inner, hidden);
     plan.push_back({layer + " norm", 2 * hidden * 4});
   }
-  for (size_t i = 0; i <= config.exit_layers.size(); ++i) {
-    plan.push_back({"head " + std::to_string(i), (hidden + 1) * 4});
+  for (int layer : config.exit_layers) {
+    std::string exit = "exit " + std::to_string(layer);
+    linear(exit + " projection", hidden, static_cast<size_t>(config.exit_width));
+    plan.push_back({exit, ExitFloats(config) * 4});
   }
+  plan.push_back({"head", (hidden + 1) * 4});
   return plan;
 }
 
@@ -135,7 +139,7 @@ class Packer {
 
  private:
   Status Read(const std::string& name, const std::vector<size_t>& shape, std::vector<float>* out) {
-    return tensors_.Read("bert." + name, shape, out);
+    return tensors_.Read(name, shape, out);
   }
   template <typename T>
   void Add(const std::vector<T>& values) {
@@ -150,6 +154,8 @@ class Packer {
     Add(gamma);
     return Status::Ok();
   }
+  // Several float layers of `inputs` inputs and as many outputs, weights and biases in turn.
+  Status AddFloats(const std::vector<std::pair<std::string, std::vector<size_t>>>& parts);
   // Several layers of the same inputs become one, their outputs one after another.
   Status AddLinear(const std::vector<std::string>& names, size_t inputs, size_t outputs_each);
 
@@ -187,13 +193,26 @@ Status Packer::AddLinear(const std::vector<std::string>& names, size_t inputs,
   return Status::Ok();
 }
 
+Status Packer::AddFloats(const std::vector<std::pair<std::string, std::vector<size_t>>>& parts) {
+  std::vector<float> all, values;
+  for (const auto& [name, shape] : parts) {
+    if (Status s = Read(name + ".weight", shape, &values); !s.ok()) return s;
+    all.insert(all.end(), values.begin(), values.end());
+    if (Status s = Read(name + ".bias", {shape[0]}, &values); !s.ok()) return s;
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  Add(all);
+  return Status::Ok();
+}
+
 Status Packer::Run() {
   auto hidden = static_cast<size_t>(config_.hidden);
   auto inner = static_cast<size_t>(config_.inner);
   auto vocabulary = static_cast<size_t>(config_.vocabulary);
   auto position_count = static_cast<size_t>(config_.positions);
   std::vector<float> values, types;
-  if (Status s = Read("embeddings.word_embeddings.weight", {vocabulary, hidden}, &values); !s.ok())
+  if (Status s = Read("bert.embeddings.word_embeddings.weight", {vocabulary, hidden}, &values);
+      !s.ok())
     return s;
   std::vector<int8_t> words(values.size());
   std::vector<float> scales(vocabulary);
@@ -204,16 +223,17 @@ Status Packer::Run() {
   }
   Add(words);
   Add(scales);
-  if (Status s = Read("embeddings.position_embeddings.weight", {position_count, hidden}, &values);
+  if (Status s =
+          Read("bert.embeddings.position_embeddings.weight", {position_count, hidden}, &values);
       !s.ok())
     return s;
-  if (Status s = Read("embeddings.token_type_embeddings.weight", {2, hidden}, &types); !s.ok())
+  if (Status s = Read("bert.embeddings.token_type_embeddings.weight", {2, hidden}, &types); !s.ok())
     return s;
   for (size_t i = 0; i < values.size(); ++i) values[i] += types[i % hidden];
   Add(values);
-  if (Status s = AddNorm("embeddings.LayerNorm"); !s.ok()) return s;
+  if (Status s = AddNorm("bert.embeddings.LayerNorm"); !s.ok()) return s;
   for (int i = 0; i < config_.layers; ++i) {
-    std::string layer = "encoder.layer." + std::to_string(i) + ".";
+    std::string layer = "bert.encoder.layer." + std::to_string(i) + ".";
     std::string self = layer + "attention.self.";
     Status s = AddLinear({self + "query", self + "key", self + "value"}, hidden, hidden);
     if (s.ok()) s = AddLinear({layer + "attention.output.dense"}, hidden, hidden);
@@ -223,17 +243,16 @@ Status Packer::Run() {
     if (s.ok()) s = AddNorm(layer + "output.LayerNorm");
     if (!s.ok()) return s;
   }
-  std::vector<std::string> heads;
-  for (int layer : config_.exit_layers) heads.push_back("exit_" + std::to_string(layer));
-  heads.push_back("classifier");
-  for (const std::string& head : heads) {
-    std::vector<float> bias;
-    if (Status s = tensors_.Read(head + ".weight", {1, hidden}, &values); !s.ok()) return s;
-    if (Status s = tensors_.Read(head + ".bias", {1}, &bias); !s.ok()) return s;
-    values.push_back(bias[0]);
-    Add(values);
+  size_t width = static_cast<size_t>(config_.exit_width);
+  size_t exit_inner = static_cast<size_t>(config_.exit_inner);
+  for (int layer : config_.exit_layers) {
+    std::string exit = "exit_" + std::to_string(layer) + ".";
+    Status s = AddLinear({exit + "projection"}, hidden, width);
+    if (s.ok())
+      s = AddFloats({{exit + "inner", {exit_inner, width}}, {exit + "output", {1, exit_inner}}});
+    if (!s.ok()) return s;
   }
-  return Status::Ok();
+  return AddFloats({{"classifier", {1, hidden}}});
 }
 
 }  // namespace

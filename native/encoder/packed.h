@@ -9,13 +9,14 @@
 
 namespace ghostai {
 
-constexpr PackedFormat kPackedModel = {"model.int8", "GHOSTI8\n", 3};
+constexpr PackedFormat kPackedModel = {"model.int8", "GHOSTI8\n", 4};
 
 // A linear layer's four sections follow each other: weights, scales, sums, bias.
 //   word (int8 [V][H]), word scales (f32 [V]), positions with the token type
 //   added (f32 [P][H]), embedding norm gamma and beta (f32 [2][H]);
 //   per layer: qkv, attention output, norm, inner, outer, norm;
-//   per head, exits first: f32 [H + 1], weights and bias.
+//   per exit: its projection, then its floats (see heads.h);
+//   the last head: f32 [H + 1], weights and bias.
 std::vector<SectionPlan> Layout(const Config& config);
 
 }  // namespace ghostai

@@ -36,7 +36,8 @@ inline std::string NewFolder() {
 inline const char* kSmallConfig =
     R"({"model_type":"bert","hidden_act":"gelu","hidden_size":64,"num_hidden_layers":3,)"
     R"("num_attention_heads":2,"intermediate_size":128,"vocab_size":50,"max_position_embeddings":40,)"
-    R"("type_vocab_size":2,"layer_norm_eps":1e-12,"exit_layers":[1,2]})";
+    R"("type_vocab_size":2,"layer_norm_eps":1e-12,"exit_layers":[1,2],)"
+    R"("exit_width":64,"exit_inner":64})";
 
 // Writes config.json and model.safetensors (F32) of random weights.
 inline void WriteSmallModel(const std::string& folder, unsigned seed = 1) {
@@ -81,7 +82,12 @@ inline void WriteSmallModel(const std::string& folder, unsigned seed = 1) {
     dense(layer + "output.dense", 64, 128);
     norm(layer + "output.LayerNorm");
   }
-  for (const char* head : {"exit_1", "exit_2", "classifier"}) dense(head, 1, 64);
+  for (const std::string exit : {"exit_1.", "exit_2."}) {
+    dense(exit + "projection", 64, 64);
+    dense(exit + "inner", 64, 64);
+    dense(exit + "output", 1, 64);
+  }
+  dense("classifier", 1, 64);
   header += "}";
   uint64_t size = header.size();
   std::string file(reinterpret_cast<const char*>(&size), 8);
