@@ -2,17 +2,18 @@
 // that take turns. A prompt is what one Submit brings: a call, or several that
 // are computed one after the other.
 //
-// Who goes first. A prompt is short where all its windows fit into one batch.
-// Short ones go first, in the order in which they came, so that at most one
-// batch of a longer one is before them on each thread. The longer ones take
-// turns, a batch each. Nobody starves: once short ones had kShortTurns batches'
-// worth of tokens while a longer one waited, the next batch is a longer one's.
-// So with one thread a prompt of w windows among n longer ones ends before
-// w * n * (kShortTurns + 2) batches' worth of tokens have been computed, however
-// many short ones come.
+// Who goes first. A prompt is short where its texts have at most kShortUnits
+// code units together. Short ones go first, in the order in which they came, so
+// that at most one batch of a longer one is before them on each thread. The
+// longer ones take turns, a batch each. Nobody starves: once short ones had
+// kShortTurns batches' worth of tokens while a longer one waited, the next batch
+// is a longer one's. So with one thread a prompt of w windows among n longer ones
+// ends before w * n * (kShortTurns + 2) batches' worth of tokens have been
+// computed, however many short ones come. A short prompt that does not fit into
+// one batch waits again behind the other short ones.
 //
-// A prompt whose texts are too long to be tokenized between two batches is
-// tokenized on a thread of its own.
+// The longer ones are tokenized on a thread of their own: their texts would take
+// more time than there is between two batches.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -48,7 +49,7 @@ constexpr size_t kBatchWindowsMax = 64;
 constexpr size_t kShortTurns = 7;
 // UTF-16 code units of a prompt that are tokenized between two batches: a twentieth of a
 // millisecond at most, where the tokenizer's slowest texts take 25 ns a unit.
-constexpr size_t kInlineUnits = 2048;
+constexpr size_t kShortUnits = 2048;
 constexpr size_t kKeptTextUnits = 16 << 10;
 
 class CallList;
@@ -129,6 +130,7 @@ class ThreadedEngine final : public Engine {
     std::vector<Window> windows;
     std::vector<HeadScore> scores;
     std::vector<EngineCall*> calls;  // one a window of the batch
+    bool is_long = false;            // whose batch it is
   };
 
   void Run(size_t index);
@@ -164,9 +166,9 @@ class ThreadedEngine final : public Engine {
   std::condition_variable ready_;  // short_ or long_ has something
   std::condition_variable untokenized_ready_;
   // Prompts, each by the first of its calls that was not answered.
-  CallList short_;                       // not tokenized, or short and passed over
-  CallList long_;                        // tokenized
-  CallList untokenized_;                 // long texts
+  CallList short_;                       // short ones
+  CallList long_;                        // longer ones, tokenized
+  CallList untokenized_;                 // longer ones, not tokenized yet
   size_t idle_ = 0;                      // inference threads that wait
   std::atomic<size_t> short_tokens_{0};  // computed for short prompts since a longer one's turn
   bool closing_ = false;
@@ -293,7 +295,7 @@ Status ThreadedEngine::Submit(Call* base) {
         "Expected at most " + std::to_string(options_.queue_max) + " prompts to wait");
   }
   requests_ += count;
-  Wait(first, units <= kInlineUnits ? &short_ : &untokenized_);
+  Wait(first, units <= kShortUnits ? &short_ : &untokenized_);
   return Status::Ok();
 }
 
@@ -487,7 +489,7 @@ void ThreadedEngine::PutBack(Worker* worker) {
   for (size_t i = 0; i < worker->calls.size(); ++i) {
     EngineCall* before = i == 0 ? nullptr : worker->calls[i - 1];
     bool goes_on = i > 0 && (worker->calls[i] == before || worker->calls[i] == Following(before));
-    if (!goes_on) long_.Push(worker->calls[i]);
+    if (!goes_on) short_.Push(worker->calls[i]);
   }
 }
 
@@ -495,7 +497,8 @@ bool ThreadedEngine::Gather(Worker* worker) {
   worker->windows.clear();
   worker->calls.clear();
   size_t tokens = 0;
-  bool is_long = false;
+  bool& is_long = worker->is_long;
+  is_long = false;
   while (!is_long || tokens == 0) {
     EngineCall* call = nullptr;
     {
@@ -523,22 +526,16 @@ bool ThreadedEngine::Gather(Worker* worker) {
     }
     call = Sift(call, &worker->scratch);
     if (call == nullptr) continue;
-    if (!is_long) {
-      size_t needed = 0;
-      for (EngineCall* each = call; each != nullptr; each = Following(each))
-        needed += each->plan.window_tokens();
+    size_t needed = 0;
+    for (EngineCall* each = call; each != nullptr; each = Following(each))
+      needed += each->plan.window_tokens();
+    if (tokens > 0 && tokens + needed > kShortBatchTokens) {
+      // The next batch's first. At the end of the list it could be passed over for ever.
       std::lock_guard<std::mutex> lock(mutex_);
-      if (needed > batch_tokens_max_) {
-        Wait(call, &long_);
-        continue;
-      }
-      if (tokens > 0 && tokens + needed > kShortBatchTokens) {
-        // The next batch's first. At the end of the list it could be passed over for ever.
-        call->waiting_since = Clock::now();
-        short_.PushFront(call);
-        ready_.notify_one();
-        break;
-      }
+      call->waiting_since = Clock::now();
+      short_.PushFront(call);
+      ready_.notify_one();
+      break;
     }
     tokens = AddWindows(call, tokens, worker);
   }
@@ -573,7 +570,7 @@ void ThreadedEngine::Compute(Worker* worker) {
     rest = Sift(rest, &worker->scratch);
     if (rest == nullptr) continue;
     std::lock_guard<std::mutex> lock(mutex_);
-    Wait(rest, &long_);
+    Wait(rest, worker->is_long ? &long_ : &short_);
   }
 }
 

@@ -165,7 +165,7 @@ test("SIGTERM: what was accepted is answered, what comes later refused, and it e
   }));
 
 test("SIGINT under load: every request that was accepted is answered", () =>
-  withDaemon([], async (daemon) => {
+  withDaemon(["--deadline-ms", "600000", "--queue-wait-ms-max", "600000"], async (daemon) => {
     const body = JSON.stringify({
       texts: Array.from({ length: 30 }, (_, at) => `${at} ${"A walk in the park. ".repeat(40)}`),
     });

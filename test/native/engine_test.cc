@@ -385,11 +385,11 @@ TEST(long_prompts_do_not_starve) {
   options.queue_max = 10'000;
   Bench bench(options);
   bench.control.Hold(true);
-  bench.Submit({Words(198)});  // 21 windows
+  bench.Submit({Words(403)});  // 62 full windows
   bench.control.WaitInside();
-  for (int i = 0; i < 3000; ++i) bench.Submit({Words(8)});
+  for (int i = 0; i < 6000; ++i) bench.Submit({Words(8)});
   bench.control.Hold(false);
-  bench.WaitDone(3001);
+  bench.WaitDone(6001);
   size_t turns = 0, tokens = 0;
   for (const std::vector<uint32_t>& batch : bench.control.batches) {
     if (!IsLong(batch)) {
@@ -402,20 +402,36 @@ TEST(long_prompts_do_not_starve) {
     tokens = 0;
     ++turns;
   }
-  CHECK_EQ(turns, 21u);
+  CHECK_EQ(turns, 62u);
 }
 
 TEST(long_prompts_take_turns_with_each_other) {
   Bench bench(LongWindows());
   bench.control.Hold(true);
-  Call* longest = bench.Submit({Words(400)});
+  Call* longest = bench.Submit({Words(470)});
   bench.control.WaitInside();
-  Call* longer = bench.Submit({Words(300)});
-  Call* barely = bench.Submit({Words(130)});
+  Call* longer = bench.Submit({Words(410)});
+  Call* barely = bench.Submit({Words(370)});
+  while (bench.engine->Stats().tokens < 470 + 410 + 370) std::this_thread::yield();
   bench.control.Hold(false);
   bench.WaitDone(3);
   CHECK(bench.DoneBefore(barely, longer));
   CHECK(bench.DoneBefore(longer, longest));
+}
+
+TEST(short_prompts_of_two_batches_wait_behind_the_short_ones) {
+  Bench bench(LongWindows());
+  bench.control.Hold(true);
+  Call* document = bench.Submit({Words(3000)});
+  bench.control.WaitInside();
+  Call* two = bench.Submit({Words(101)});
+  Call* one = bench.Submit({Words(8)});
+  bench.control.Hold(false);
+  bench.WaitDone(3);
+  CHECK_EQ(two->passes, 2u);
+  CHECK(bench.DoneBefore(one, two));
+  CHECK(bench.DoneBefore(two, document));
+  CHECK_EQ(bench.control.batches[1][0], 100u);
 }
 
 TEST(the_calls_of_a_prompt_are_answered_one_after_the_other) {
