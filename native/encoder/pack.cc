@@ -111,6 +111,9 @@ Channel QuantiseAt(const float* row, int inputs, float scale, int8_t* out) {
   return channel;
 }
 
+// A subnormal scale is not moved by a twentieth, but by a step of its own.
+float Coarser(float scale) { return std::max(scale * 1.05f, std::nextafter(scale, HUGE_VALF)); }
+
 // Symmetric, one scale a row: of a grid of scales the one whose integers, held to what the kernels
 // can add up, come closest to the weights. A coarser scale rounds more, a finer one takes more off.
 float QuantiseChannel(const float* row, int inputs, int8_t* out) {
@@ -118,7 +121,7 @@ float QuantiseChannel(const float* row, int inputs, int8_t* out) {
   Channel best{0, 0, false};
   std::fill(out, out + inputs, static_cast<int8_t>(0));  // what a row of zeros gets
   std::vector<int8_t> trial(static_cast<size_t>(inputs));
-  for (float scale = finest * 0.8f; scale > 0; scale *= 1.05f) {
+  for (float scale = finest * 0.8f; scale > 0; scale = Coarser(scale)) {
     Channel channel = QuantiseAt(row, inputs, scale, trial.data());
     if (best.scale == 0 || channel.error < best.error) {
       best = channel;
