@@ -37,7 +37,7 @@ class Zero final : public Encoder {
 
 }  // namespace
 
-Status Tokenizer::Load(const std::string&, std::unique_ptr<Tokenizer>* out) {
+Status Tokenizer::Open(const std::string&, std::unique_ptr<Tokenizer>* out) {
   *out = std::make_unique<OneToken>();
   return Status::Ok();
 }
