@@ -1,4 +1,5 @@
 /** Which parts of a text Markdown shows as code: what stands there is shown, not said. */
+import { countBefore } from "../text/sorted.ts";
 
 export interface Span {
   readonly start: number;
@@ -41,13 +42,8 @@ export function codeTest(text: string): (start: number, end: number) => boolean 
         return furthest;
       });
     }
-    let low = 0;
-    let high = spans.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((spans[middle] as Span).start <= start) low = middle + 1;
-      else high = middle;
-    }
-    return low > 0 && (reach[low - 1] as number) >= end;
+    const sorted = spans;
+    const before = countBefore(sorted.length, (index) => (sorted[index] as Span).start <= start);
+    return before > 0 && (reach[before - 1] as number) >= end;
   };
 }

@@ -17,6 +17,7 @@
 import { z } from "zod";
 import type { Reading } from "../text/views.ts";
 import type { Origin } from "../types.ts";
+import { HitCap } from "./cap.ts";
 import { codeTest } from "./code.ts";
 import { HostComparer, type HostTrick } from "./hosts.ts";
 import { catchingHosts, drawingHosts, knownHosts, servingHosts } from "./links.data.ts";
@@ -323,16 +324,14 @@ function scanReading(reading: Reading, origin: Origin, judge: Judge): Finding[] 
   if (!suspicious.test(text)) return [];
   const found: Finding[] = [];
   const isCode = codeTest(text);
-  const hits = new Map<string, { count: number; best: number }>();
+  const cap = new HitCap(hitsMax);
   const add: Add = (id, [user, others], message, from, to) => {
     let score = origin === "user" ? user : others;
     if (origin === "system") score = Math.min(user, systemScoreMax);
-    const known = hits.get(id) ?? { count: 0, best: 0 };
-    // Past the cap a hit must weigh more than those before: harmless ones in front hide nothing.
-    if (known.count >= hitsMax && score <= known.best) return;
+    if (!cap.admits(id, score)) return;
     if (score > shownScoreMax && isCode(from, to)) score = shownScoreMax;
-    if (known.count >= hitsMax && score <= known.best) return;
-    hits.set(id, { count: known.count + 1, best: Math.max(known.best, score) });
+    if (!cap.admits(id, score)) return;
+    cap.count(id, score);
     const [start, end] = reading.toOriginal(from, to);
     found.push({ scanner: "link", label: `link/${id}`, score, start, end, message });
   };

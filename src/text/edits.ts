@@ -1,4 +1,5 @@
 /** A text made from another by replacing parts of it, and the way back to the first one's offsets. */
+import { countBefore } from "./sorted.ts";
 
 /** Replaces [start, end) of a text. Edits of one text ascend and do not overlap. */
 export interface Edit {
@@ -41,16 +42,8 @@ export function applyEdits(original: string, edits: readonly Edit[]): MappedText
   pieces.push(original.slice(at));
 
   /** The last edit that begins at or before `position`, or -1. */
-  const editBefore = (position: number): number => {
-    let low = 0;
-    let high = edits.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((places[middle] as number) <= position) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
-  };
+  const editBefore = (position: number): number =>
+    countBefore(edits.length, (index) => (places[index] as number) <= position) - 1;
   const map = (position: number, isEnd: boolean): number => {
     // An end belongs to the character before it.
     const index = editBefore(isEnd ? position - 1 : position);
