@@ -14,7 +14,6 @@ import { parseArgs } from "node:util";
 import type { Exit } from "../src/model/calibration.ts";
 import { readModelFolder } from "../src/model/folder.ts";
 import { native, scoreOne, windowFields } from "../src/model/native.ts";
-import { readings } from "../src/text/views.ts";
 import { dataFolder, readSet, setNames } from "./accuracy/data.ts";
 import {
   chooseExits,
@@ -23,6 +22,7 @@ import {
   measureExits,
   readExitTexts,
 } from "./accuracy/exits.ts";
+import { modelTexts } from "./accuracy/line.ts";
 import { randomFrom } from "./lib/chat.ts";
 import { reportHead, table, writeReport } from "./lib/report.ts";
 
@@ -80,8 +80,7 @@ function traffic(count: number): string[] {
 async function run(texts: readonly string[], earlyExit: boolean): Promise<number> {
   let spent = 0;
   for (const text of texts) {
-    const list = readings(text).forModel.map((reading) => reading.text);
-    spent += (await scoreOne(handle, list, { ...options, earlyExit })).modelMs;
+    spent += (await scoreOne(handle, modelTexts(text), { ...options, earlyExit })).modelMs;
   }
   return spent;
 }

@@ -12,8 +12,8 @@ import { mapBounded } from "../../src/bounded.ts";
 import { type Calibration, type Exit, lastHeadLogit } from "../../src/model/calibration.ts";
 import { readModelFolder } from "../../src/model/folder.ts";
 import { type NativeExit, native, scoreOne, windowFields } from "../../src/model/native.ts";
-import { readings } from "../../src/text/views.ts";
 import { type LabelledText, readSet, setNames } from "./data.ts";
+import { modelTexts, unboundedMs } from "./line.ts";
 
 /** A labelled text and what each head says of its windows. */
 export interface ExitText {
@@ -67,10 +67,9 @@ async function logitsAt(
     windowStride: window.stride,
     exits: rules,
   });
-  const patient = { windowsMax: 1_000_000, deadlineMs: 3_600_000, earlyExit: true };
+  const patient = { windowsMax: 1_000_000, deadlineMs: unboundedMs, earlyExit: true };
   const logits = await mapBounded(texts, textsInFlightMax, async (text) => {
-    const list = readings(text).forModel.map((reading) => reading.text);
-    const { windows } = await scoreOne(handle, list, patient);
+    const { windows } = await scoreOne(handle, modelTexts(text), patient);
     return Array.from(
       { length: windows.length / windowFields },
       (_, index) => windows[index * windowFields + 3] as number,

@@ -27,12 +27,12 @@ export async function scoreReadings(model: Model, segment: readonly string[]): P
   return (await Promise.all(model.score([segment], request)))[0] as ModelScore;
 }
 
+/** What of a text the model is asked about. */
+export function modelTexts(text: string): string[] {
+  return readings(text).forModel.map((reading) => reading.text);
+}
+
 /** Scores all readings of each text, in order. */
 export function scoreTexts(model: Model, texts: readonly string[]): Promise<ModelScore[]> {
-  return mapBounded(texts, textsInFlightMax, (text) =>
-    scoreReadings(
-      model,
-      readings(text).forModel.map((reading) => reading.text),
-    ),
-  );
+  return mapBounded(texts, textsInFlightMax, (text) => scoreReadings(model, modelTexts(text)));
 }
