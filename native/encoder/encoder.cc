@@ -116,7 +116,7 @@ class Int8Encoder final : public Encoder {
 
  private:
   // Points the layers to their places in the file.
-  void UseSections(size_t count);
+  void UseSections();
   // The rest of a layer after attention, for `rows` rows of x.
   void FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const;
   // Asks an early head; windows that leave are answered and their rows closed up.
@@ -140,8 +140,7 @@ Status Int8Encoder::Open(const std::string& model_dir) {
   MappedFile config_file;
   if (Status s = config_file.Open(model_dir + "/config.json"); !s.ok()) return s;
   if (Status s = ReadConfig(config_file.bytes(), &config_); !s.ok()) return s;
-  std::vector<SectionPlan> plan = Layout(config_);
-  if (Status s = file_.Open(model_dir, kPackedModel, plan); !s.ok()) return s;
+  if (Status s = file_.Open(model_dir, kPackedModel, Layout(config_)); !s.ok()) return s;
   if (Status s = file_.ExpectSource(0, config_file.bytes(), "config.json"); !s.ok()) return s;
   // The weights are only needed to pack, so they may be absent, and reading 63 MB to compare them
   // would cost more than the whole start; another file nearly always has another size, and
@@ -151,30 +150,29 @@ Status Int8Encoder::Open(const std::string& model_dir) {
       static_cast<uint64_t>(weights.st_size) != file_.source(1).bytes) {
     return file_.Damaged("expected to be made from this model.safetensors");
   }
-  UseSections(plan.size());
+  UseSections();
   return Status::Ok();
 }
 
-void Int8Encoder::UseSections(size_t count) {
-  std::vector<const char*> sections;
-  for (size_t i = 0; i < count; ++i) sections.push_back(file_.section(i).data());
+void Int8Encoder::UseSections() {
   size_t next = 0;
-  auto floats = [&]() { return reinterpret_cast<const float*>(sections[next++]); };
+  auto section = [&]() { return file_.section(next++).data(); };
+  auto floats = [&]() { return reinterpret_cast<const float*>(section()); };
   auto norm = [&]() {
     const float* gamma = floats();
     return Norm{gamma, gamma + config_.hidden, config_.epsilon};
   };
   auto linear = [&](int inputs, int outputs) {
     Linear layer{};
-    layer.weights = reinterpret_cast<const int8_t*>(sections[next++]);
+    layer.weights = reinterpret_cast<const int8_t*>(section());
     layer.scales = floats();
-    layer.sums = reinterpret_cast<const int32_t*>(sections[next++]);
+    layer.sums = reinterpret_cast<const int32_t*>(section());
     layer.bias = floats();
     layer.inputs = inputs;
     layer.outputs = outputs;
     return layer;
   };
-  words_ = reinterpret_cast<const int8_t*>(sections[next++]);
+  words_ = reinterpret_cast<const int8_t*>(section());
   word_scales_ = floats();
   positions_ = floats();
   embedding_norm_ = norm();

@@ -29,7 +29,7 @@ struct Isa : Float16 {
 }  // namespace
 
 #include "tile.h"
-//
+// Behind it, since it uses the tile.
 #include "body.h"
 extern const Kernels kAvx512VnniKernels;
 const Kernels kAvx512VnniKernels = MakeKernels("avx512vnni");

@@ -31,7 +31,7 @@ struct Isa : Float8 {
 }  // namespace
 
 #include "tile.h"
-//
+// Behind it, since it uses the tile.
 #include "body.h"
 extern const Kernels kAvxVnniKernels;
 const Kernels kAvxVnniKernels = MakeKernels("avxvnni");

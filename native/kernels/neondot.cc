@@ -82,7 +82,7 @@ struct Isa {
 }  // namespace
 
 #include "tile.h"
-//
+// Behind it, since it uses the tile.
 #include "body.h"
 extern const Kernels kNeonDotKernels;
 const Kernels kNeonDotKernels = MakeKernels("neondot");

@@ -72,7 +72,7 @@ struct Isa {
 }  // namespace
 
 #include "tile.h"
-//
+// Behind it, since it uses the tile.
 #include "body.h"
 extern const Kernels kScalarKernels;
 const Kernels kScalarKernels = MakeKernels("scalar");
