@@ -412,7 +412,10 @@ TEST(long_prompts_take_turns_with_each_other) {
   bench.control.WaitInside();
   Call* longer = bench.Submit({Words(410)});
   Call* barely = bench.Submit({Words(370)});
-  while (bench.engine->Stats().tokens < 470 + 410 + 370) std::this_thread::yield();
+  // Tokenized they are counted, and a moment later both wait for their turns.
+  for (EngineStats stats{}; stats.tokens < 470 + 410 + 370 || stats.queue_depth < 2;
+       stats = bench.engine->Stats())
+    std::this_thread::yield();
   bench.control.Hold(false);
   bench.WaitDone(3);
   CHECK(bench.DoneBefore(barely, longer));
