@@ -25,6 +25,3 @@ export interface Exchange extends BodySource {
 
 /** Answers an exchange. Throws or rejects with GhostError, or with Aborted where nobody waits any more. */
 export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
-
-/** Handlers of one path by method. HEAD is answered by GET's without its body. */
-export type Route = Readonly<Partial<Record<"GET" | "POST" | "DELETE", Handler>>>;

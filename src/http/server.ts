@@ -16,7 +16,8 @@ import { STATUS_CODES } from "node:http";
 import { addressText } from "../access/proxies.ts";
 import { GhostError } from "../errors.ts";
 import { Aborted } from "./body.ts";
-import type { Exchange, Handler, Route } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./operation.ts";
 import { asGhostError, errorReply, type Reply } from "./reply.ts";
 import {
   checkCertificate,
@@ -348,14 +349,12 @@ export class HttpServer {
     const headers: Record<string, string> = {};
     try {
       if (route === undefined) throw new GhostError("not_found");
-      const handler: Handler | undefined = Object.hasOwn(route, method)
-        ? route[method as keyof Route]
-        : undefined;
-      if (handler === undefined) {
+      const operation = Object.hasOwn(route, method) ? route[method as keyof Route] : undefined;
+      if (operation === undefined) {
         headers.allow = Object.keys(route).join(", ").replace("GET", "GET, HEAD");
         throw new GhostError("method_not_allowed", `expected ${headers.allow}`);
       }
-      return await handler(exchange);
+      return await operation.handler(exchange);
     } catch (cause) {
       const error = asGhostError(cause);
       if (!(cause instanceof Aborted)) this.#onError(error, cause);

@@ -1,11 +1,9 @@
 /** What the daemon counts and times, as Prometheus reads it: the only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type ErrorCode, errors } from "../errors.ts";
-import type { Action, ScannerName } from "../types.ts";
+import { type Action, actions, type ScannerName, scannerNames } from "../types.ts";
 import { Window } from "./window.ts";
 
-const actions: readonly Action[] = ["allow", "flag", "block"];
-const scanners: readonly ScannerName[] = ["model", "signature", "unicode"];
 const stages = ["normalise", "recall", "scan", "queue", "tokenize", "model", "decide"] as const;
 const outcomes = ["hit", "miss", "joined"] as const;
 const layers = ["l1", "l3"] as const;
@@ -89,7 +87,7 @@ export class Metrics {
       labelNames: ["scanner"],
       registers,
     });
-    this.#findings = byName(scanners, (scanner) => fromZero(findings.labels({ scanner })));
+    this.#findings = byName(scannerNames, (scanner) => fromZero(findings.labels({ scanner })));
     this.#duration = new Histogram({
       name: "ghostai_request_duration_seconds",
       help: "Time from a scan request's head to its verdict",
