@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { readModelFolder } from "../src/model/folder.ts";
-import { native } from "../src/model/native.ts";
+import { native, scoreOne } from "../src/model/native.ts";
 import { readings } from "../src/text/views.ts";
 import { dataFolder, readSet, setNames } from "./accuracy/data.ts";
 import { randomFrom } from "./lib/chat.ts";
@@ -59,7 +59,7 @@ async function run(texts: readonly string[], earlyExit: boolean): Promise<number
   for (const text of texts) {
     const list = readings(text).readings.map((reading) => reading.text);
     const options = { windowsMax: 192, deadlineMs: 600_000, earlyExit };
-    spent += (await native().score(handle, list, options)).modelMs;
+    spent += (await scoreOne(handle, list, options)).modelMs;
   }
   return spent;
 }

@@ -10,7 +10,7 @@ import { HttpServer } from "./http/server.ts";
 import { queryLog } from "./log/query.ts";
 import type { LogRecord } from "./log/record.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { signaturesVersion } from "./scan/index.ts";
+import { scannersVersion } from "./scan/index.ts";
 import { groupId } from "./service/groups.ts";
 import { Notifier } from "./service/notify.ts";
 import { packageVersion } from "./service/package.ts";
@@ -71,7 +71,7 @@ function recordOf(
     keyName: caller.keyName,
     origin: (segment ?? first)?.origin ?? "user",
     model: verdict.model,
-    signatures: signaturesVersion,
+    signatures: scannersVersion,
     normaliser: normaliserVersion,
     cache: verdict.cache,
     latency: verdict.latency,

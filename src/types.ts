@@ -9,8 +9,19 @@ export const actions = ["allow", "flag", "block"] as const;
 /** What the answer advises. `flag` passes but deserves a look; `block` should not reach a model. */
 export type Action = (typeof actions)[number];
 
-export const scannerNames = ["model", "signature", "unicode"] as const;
-
+/** Everything that says something of a text: the model, and the scanners by name. */
+export const scannerNames = [
+  "model",
+  "signature",
+  "unicode",
+  "secret",
+  "pii",
+  "link",
+  "structure",
+  "language",
+  "canary",
+  "phrase",
+] as const;
 export type ScannerName = (typeof scannerNames)[number];
 
 export const cacheLayers = ["none", "l1", "l2", "l3"] as const;

@@ -5,15 +5,14 @@
  *
  *   npm run calibrate -- --data FOLDER [--model models/ghostai-small]
  */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Calibration } from "../../src/model/calibration.ts";
-import { type Manifest, runtimeFiles } from "../../src/model/folder.ts";
+import { digestFolder, sealManifest } from "../../src/model/folder.ts";
 import { dataFolder, readSet, setNames } from "./data.ts";
 import { chooseExits } from "./exits.ts";
-import { openUnbounded, scoreTexts, unboundedMs } from "./line.ts";
+import { openUnbounded, scoreReadings, scoreTexts } from "./line.ts";
 
 /** Where each false-positive rate lies on the risk scale. */
 const scoreAtRate = [
@@ -50,23 +49,9 @@ const writeJson = (name: string, value: unknown) =>
 const round = (value: number) => Number(value.toFixed(5));
 
 function writeManifest(): void {
-  const config = readJson("config.json");
-  const digest = (name: string) =>
-    createHash("sha256")
-      .update(readFileSync(path(name)))
-      .digest("hex");
-  const names = [...runtimeFiles, "model.safetensors"]
-    .filter((name) => existsSync(path(name)))
-    .sort();
-  const files = Object.fromEntries(names.map((name) => [name, digest(name)]));
-  const manifest: Manifest = {
-    format: 1,
-    name: config._name,
-    version: config.version,
-    window,
-    files,
-  };
-  writeJson("manifest.json", manifest);
+  const { _name: name, version } = readJson("config.json");
+  const content = { format: 2, name, version, window, ...digestFolder(folder) } as const;
+  writeJson("manifest.json", sealManifest(content));
 }
 
 function calibrationFrom(descending: readonly number[], source: string): Calibration {
@@ -145,9 +130,7 @@ async function withExits(): Promise<Calibration> {
 }
 const calibration = await withExits();
 const int8 = await Promise.all(
-  vectors.map(
-    async ({ text }) => (await model.score([text], unboundedMs, { isAdmitted: true })).logit,
-  ),
+  vectors.map(async ({ text }) => (await scoreReadings(model, [text])).logit),
 );
 await model.close();
 writeJson("calibration.json", calibration);
@@ -158,6 +141,6 @@ writeJson("selftest.json", {
 writeManifest();
 console.log(JSON.stringify(calibration, null, 1));
 const check = openUnbounded(folder);
-await check.selfTest();
+await check.selfTest("all");
 await check.close();
 console.log(`${folder} is complete; its self-test passes`);

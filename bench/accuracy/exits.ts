@@ -10,7 +10,7 @@
 import { mapBounded } from "../../src/bounded.ts";
 import type { Calibration, Exit } from "../../src/model/calibration.ts";
 import { readModelFolder } from "../../src/model/folder.ts";
-import { type NativeExit, native, windowFields } from "../../src/model/native.ts";
+import { type NativeExit, native, scoreOne, windowFields } from "../../src/model/native.ts";
 import { readings } from "../../src/text/views.ts";
 
 export interface ExitText {
@@ -53,7 +53,7 @@ async function logitsAt(
   const patient = { windowsMax: 1_000_000, deadlineMs: 3_600_000, earlyExit: true };
   const logits = await mapBounded(texts, textsInFlightMax, async ({ text }) => {
     const list = readings(text).readings.map((reading) => reading.text);
-    const { windows } = await native().score(handle, list, patient);
+    const { windows } = await scoreOne(handle, list, patient);
     return Array.from(
       { length: windows.length / windowFields },
       (_, index) => windows[index * windowFields + 3] as number,

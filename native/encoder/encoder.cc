@@ -119,7 +119,8 @@ class Int8Encoder final : public Encoder {
              HeadScore* scores, float* exit_logits) const override;
 
  private:
-  Status MapSections(const PackedHeader& header);
+  // Points the layers to their places in the file.
+  void UseSections(size_t count);
   // The rest of a layer after attention, for `rows` rows of x.
   void FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const;
   // Asks an early head; windows that leave are answered and their rows closed up.
@@ -129,7 +130,7 @@ class Int8Encoder final : public Encoder {
   HeadScore Ask(size_t head, const float* x) const;
 
   Config config_;
-  MappedFile file_;
+  PackedFile file_;
   const Kernels* kernels_ = nullptr;
   const int8_t* words_ = nullptr;
   const float* word_scales_ = nullptr;
@@ -139,68 +140,28 @@ class Int8Encoder final : public Encoder {
   std::vector<Head> heads_;
 };
 
-Status Damaged(const std::string& message) {
-  return Status::Error(StatusCode::kModelDamaged,
-                       "model.int8: " + message + "; `npm run build` makes it again");
-}
-
 Status Int8Encoder::Open(const std::string& model_dir) {
   MappedFile config_file;
   if (Status s = config_file.Open(model_dir + "/config.json"); !s.ok()) return s;
   if (Status s = ReadConfig(config_file.bytes(), &config_); !s.ok()) return s;
-  if (Status s = file_.Open(model_dir + "/model.int8"); !s.ok()) return s;
-  std::string_view bytes = file_.bytes();
-  PackedHeader header;
-  if (bytes.size() < sizeof(header)) return Damaged("expected a header");
-  std::memcpy(&header, bytes.data(), sizeof(header));
-  if (std::memcmp(header.magic, kPackedMagic, sizeof(header.magic)) != 0)
-    return Damaged("expected its magic");
-  if (header.version != kPackedVersion) {
-    return Damaged("expected version " + std::to_string(kPackedVersion) + " but got " +
-                   std::to_string(header.version));
-  }
-  if (header.file_bytes != bytes.size()) {
-    return Damaged("expected " + std::to_string(header.file_bytes) + " bytes but got " +
-                   std::to_string(bytes.size()));
-  }
-  if (header.config_checksum != Checksum(config_file.bytes())) {
-    return Damaged("expected to be made from this config.json");
-  }
+  std::vector<SectionPlan> plan = Layout(config_);
+  if (Status s = file_.Open(model_dir, kPackedModel, plan); !s.ok()) return s;
+  if (Status s = file_.ExpectSource(0, config_file.bytes(), "config.json"); !s.ok()) return s;
   // The weights are only needed to pack, so they may be absent, and reading 63 MB to compare them
-  // would cost more than the whole start; another file nearly always has another size.
+  // would cost more than the whole start; another file nearly always has another size, and
+  // `ghostai doctor` reads them.
   struct stat weights;
   if (stat((model_dir + "/model.safetensors").c_str(), &weights) == 0 &&
-      static_cast<uint64_t>(weights.st_size) != header.weights_bytes) {
-    return Damaged("expected to be made from this model.safetensors");
+      static_cast<uint64_t>(weights.st_size) != file_.source(1).bytes) {
+    return file_.Damaged("expected to be made from this model.safetensors");
   }
-  return MapSections(header);
+  UseSections(plan.size());
+  return Status::Ok();
 }
 
-Status Int8Encoder::MapSections(const PackedHeader& header) {
-  std::string_view bytes = file_.bytes();
-  std::vector<SectionPlan> plan = Layout(config_);
-  size_t table_bytes = plan.size() * sizeof(PackedSection);
-  if (header.section_count != plan.size() || bytes.size() < sizeof(header) + table_bytes) {
-    return Damaged("expected " + std::to_string(plan.size()) + " sections but got " +
-                   std::to_string(header.section_count));
-  }
-  std::string_view table_text = bytes.substr(sizeof(header), table_bytes);
-  if (Checksum(table_text) != header.table_checksum)
-    return Damaged("the section table's checksum is off");
-  std::vector<PackedSection> table(plan.size());
-  std::memcpy(table.data(), table_text.data(), table_bytes);
+void Int8Encoder::UseSections(size_t count) {
   std::vector<const char*> sections;
-  for (size_t i = 0; i < plan.size(); ++i) {
-    const PackedSection& section = table[i];
-    if (section.bytes != plan[i].bytes || section.offset % 64 != 0 ||
-        section.offset > bytes.size() || section.bytes > bytes.size() - section.offset) {
-      return Damaged("section '" + plan[i].name + "' does not lie in the file");
-    }
-    if (Checksum(bytes.substr(section.offset, section.bytes)) != section.checksum) {
-      return Damaged("the checksum of section '" + plan[i].name + "' is off");
-    }
-    sections.push_back(bytes.data() + section.offset);
-  }
+  for (size_t i = 0; i < count; ++i) sections.push_back(file_.section(i).data());
   size_t next = 0;
   auto floats = [&]() { return reinterpret_cast<const float*>(sections[next++]); };
   auto norm = [&]() {
@@ -235,7 +196,6 @@ Status Int8Encoder::MapSections(const PackedHeader& header) {
     const float* weights = floats();
     heads_.push_back({weights, weights[config_.hidden]});
   }
-  return Status::Ok();
 }
 
 void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const {

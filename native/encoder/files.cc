@@ -1,62 +1,11 @@
 #include "files.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "../tokenizer/json.h"
 
 namespace ghostai {
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
-}
-
-Status MappedFile::Open(const std::string& path) {
-  int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return Status::Error(StatusCode::kModelNotFound,
-                         "Expected a model file at " + path + " but got: " + std::strerror(errno));
-  }
-  struct stat info;
-  bool regular = fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
-  void* data = MAP_FAILED;
-  if (regular) {
-    size_ = static_cast<size_t>(info.st_size);
-    data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  }
-  close(descriptor);
-  if (data == MAP_FAILED) {
-    size_ = 0;
-    return Status::Error(StatusCode::kModelDamaged, "Expected a file with content at " + path);
-  }
-  data_ = static_cast<const char*>(data);
-  return Status::Ok();
-}
-
-uint64_t Checksum(std::string_view bytes) {
-  constexpr uint64_t kFirst = 0x9E3779B185EBCA87u, kSecond = 0xC2B2AE3D27D4EB4Fu;
-  auto mix = [](uint64_t lane, uint64_t word) {
-    lane = (lane ^ word) * kFirst;
-    return (lane << 31 | lane >> 33) * kSecond;
-  };
-  uint64_t lanes[4] = {1, 2, 3, 4};
-  size_t at = 0;
-  for (; at + 32 <= bytes.size(); at += 32) {
-    uint64_t words[4];
-    std::memcpy(words, bytes.data() + at, 32);
-    for (int i = 0; i < 4; ++i) lanes[i] = mix(lanes[i], words[i]);
-  }
-  uint64_t sum = mix(bytes.size(), lanes[0]);
-  for (int i = 1; i < 4; ++i) sum = mix(sum, lanes[i]);
-  for (; at < bytes.size(); ++at) sum = mix(sum, static_cast<unsigned char>(bytes[at]));
-  return sum ^ sum >> 29;
-}
 
 Status ReadConfig(std::string_view json, Config* config) {
   JsonReader reader(json);

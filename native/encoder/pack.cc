@@ -2,8 +2,6 @@
 // IEEE one in a fixed order, so the file has the same bytes on every machine.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 
 #include "../ghostai.h"
 #include "../kernels/kernels.h"
@@ -238,32 +236,6 @@ Status Packer::Run() {
   return Status::Ok();
 }
 
-Status WriteFile(const std::string& path, const PackedHeader& header,
-                 const std::vector<PackedSection>& table,
-                 const std::vector<std::string>& sections) {
-  std::string temporary = path + ".partial";
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (file == nullptr) {
-    return Status::Error(StatusCode::kInvalidArgument, "Expected to be able to write " + temporary);
-  }
-  auto put = [&](const void* data, size_t bytes) {
-    return std::fwrite(data, 1, bytes, file) == bytes;
-  };
-  size_t at = sizeof(header) + table.size() * sizeof(PackedSection);
-  bool ok = put(&header, sizeof(header)) && put(table.data(), table.size() * sizeof(PackedSection));
-  for (size_t i = 0; ok && i < sections.size(); ++i) {
-    static const char kZeros[64] = {};
-    ok = put(kZeros, table[i].offset - at) && put(sections[i].data(), sections[i].size());
-    at = table[i].offset + table[i].bytes;
-  }
-  ok = std::fclose(file) == 0 && ok;
-  if (!ok || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::remove(temporary.c_str());
-    return Status::Error(StatusCode::kInvalidArgument, "Expected to be able to write " + path);
-  }
-  return Status::Ok();
-}
-
 }  // namespace
 
 Status PackModel(const std::string& model_dir) {
@@ -275,26 +247,9 @@ Status PackModel(const std::string& model_dir) {
   if (Status s = tensors.Open(model_dir + "/model.safetensors"); !s.ok()) return s;
   Packer packer(tensors, config);
   if (Status s = packer.Run(); !s.ok()) return s;
-
-  std::vector<SectionPlan> plan = Layout(config);
-  std::vector<PackedSection> table;
-  size_t at = sizeof(PackedHeader) + plan.size() * sizeof(PackedSection);
-  for (const std::string& section : packer.sections()) {
-    at = (at + 63) / 64 * 64;
-    table.push_back({at, section.size(), Checksum(section)});
-    at += section.size();
-  }
-  PackedHeader header{};
-  std::memcpy(header.magic, kPackedMagic, sizeof(header.magic));
-  header.version = kPackedVersion;
-  header.section_count = static_cast<uint32_t>(table.size());
-  header.file_bytes = at;
-  header.config_checksum = Checksum(config_file.bytes());
-  header.weights_checksum = Checksum(tensors.bytes());
-  header.weights_bytes = tensors.bytes().size();
-  header.table_checksum =
-      Checksum({reinterpret_cast<const char*>(table.data()), table.size() * sizeof(PackedSection)});
-  return WriteFile(model_dir + "/model.int8", header, table, packer.sections());
+  return WritePackedFile(model_dir, kPackedModel,
+                         {SourceOf(config_file.bytes()), SourceOf(tensors.bytes())},
+                         packer.sections());
 }
 
 }  // namespace ghostai

@@ -1,4 +1,4 @@
-// ghostai-kernels-bench [--kernels NAME,NAME] [--rounds N] [--slice SECONDS]
+// ghostai-kernels-bench [--kernels NAME,NAME] [--rounds N] [--slice SECONDS] [--peaks]
 //   For each kernel of this CPU, each matrix product of the model and each number of rows, the
 //   multiply-accumulates a second of `product` and of `linear`, and beside them the peak: a loop of
 //   that instruction set's dot product on registers alone. The three take turns, `rounds` times;
@@ -7,6 +7,8 @@
 //
 // `far` is `linear` over as many copies of the layer as fit the whole model's weights, one after
 // the other, so that its weights come from where they lie in a forward pass.
+//
+// `--peaks` measures the peaks alone: {"kernels","peak_instructions","peak"}.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -297,6 +299,7 @@ int main(int argc, char** argv) {
   std::string wanted;
   int rounds = 5;
   double slice = 0.02;
+  bool peaks_alone = false;
   for (int i = 1; i < argc; ++i) {
     const char* value = i + 1 < argc ? argv[i + 1] : "";
     if (std::strcmp(argv[i], "--kernels") == 0) {
@@ -305,6 +308,9 @@ int main(int argc, char** argv) {
       rounds = std::atoi(value);
     } else if (std::strcmp(argv[i], "--slice") == 0) {
       slice = std::atof(value);
+    } else if (std::strcmp(argv[i], "--peaks") == 0) {
+      peaks_alone = true;
+      continue;
     } else {
       std::fprintf(stderr, "ghostai-kernels-bench: there is no option %s\n", argv[i]);
       return 2;
@@ -321,6 +327,14 @@ int main(int argc, char** argv) {
       continue;
     const ghostai::Kernels* kernels = ghostai::FindKernels(peak.kernels);
     if (kernels == nullptr) continue;
+    if (peaks_alone) {
+      std::vector<double> peaks;
+      for (int round = 0; round < rounds; ++round)
+        peaks.push_back(Rate(peak.macs_a_pass, slice, [&](long times) { sink = peak.run(times); }));
+      std::printf("{\"kernels\":\"%s\",\"peak_instructions\":\"%s\",\"peak\":%.4g}\n",
+                  kernels->name, peak.instructions, Median(peaks) / 1e9);
+      continue;
+    }
     for (const Shape& shape : kShapes) {
       for (int rows : kRows) Measure(*kernels, peak, shape, rows, rounds, slice, &data);
     }

@@ -16,7 +16,7 @@ Shows the daemon's records, newest first, through its admin socket.
   --since TIME        from then on: 2026-01-31T12:00:00Z, or milliseconds since 1970
   --until TIME        before then
   --min-score SCORE   with a threat score of at least that, 0-1
-  --scanner-type NAME model, signature, unicode or none
+  --scanner-type NAME model, signature, unicode, link, structure, language, canary, phrase or none
   --ip ADDRESS        of that client; unix for the Unix socket
   --verdict VERDICT   allow, flag or block
   --limit N           at most so many, 1-10000 (default 100)

@@ -139,7 +139,7 @@ export const settings = {
       1,
       600_000,
       150,
-      "Longest expected wait for the model in milliseconds. While the queue is longer than that, new requests are refused with 503 and Retry-After.",
+      "Longest expected wait for the model in milliseconds. While it is longer, new short prompts are refused with 503 and Retry-After; long ones take turns, and are refused where they are not expected to end within their time.",
     ),
   ),
   bodyBytesMax: reloads(
@@ -212,7 +212,7 @@ export const settings = {
     1,
     1_000_000,
     1024,
-    "Most texts waiting for the model; the next is answered with 503.",
+    "Most prompts waiting for the model; the next is answered with 503.",
   ),
   "model.windowsMax": integer(
     1,

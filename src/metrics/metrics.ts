@@ -56,6 +56,7 @@ export class Metrics {
   readonly #storeFailures: Incrementer;
   readonly #storeSetAside: Incrementer;
   readonly #connectionsRefused: Incrementer;
+  readonly #abandoned: Incrementer;
   readonly #reloads: Readonly<Record<(typeof reloadOutcomes)[number], Incrementer>>;
   /** Of the last hour, for the statistics. */
   readonly window = new Window(() => Date.now());
@@ -143,6 +144,10 @@ export class Metrics {
       "ghostai_connections_refused_total",
       "Connections closed because their address has too many",
     );
+    this.#abandoned = single(
+      "ghostai_requests_abandoned_total",
+      "Scan requests whose client went away before the answer; the rest of their work is dropped",
+    );
     const reloads = new Counter({
       name: "ghostai_reloads_total",
       help: "Reloads of the settings, by whether they were taken over",
@@ -163,7 +168,7 @@ export class Metrics {
       },
     });
     for (const [name, help, value] of [
-      ["ghostai_model_queue_depth", "Texts waiting for the model", gauges.queueDepth],
+      ["ghostai_model_queue_depth", "Prompts waiting for the model", gauges.queueDepth],
       ["ghostai_log_queue_depth", "Records waiting to be written", gauges.logQueueDepth],
       ["ghostai_store_writable", "1 while the store takes records, else 0", gauges.storeWritable],
       ["ghostai_cache_entries", "Scores kept on disk", gauges.diskCacheEntries],
@@ -214,6 +219,11 @@ export class Metrics {
 
   storeSetAside(): void {
     this.#storeSetAside.inc();
+  }
+
+  /** The client of a scan went away before its answer. */
+  abandoned(): void {
+    this.#abandoned.inc();
   }
 
   connectionRefused(): void {

@@ -36,7 +36,8 @@ export const operatorsRoutes = createAdminRoutes(
 export type Json = { readonly [key: string]: Json };
 
 function served(routes: ReadonlyMap<string, Route>): Json {
-  const { handler } = routes.get("/openapi.json")?.GET as Operation;
+  const { GET } = routes.get("/openapi.json") as Route;
+  const { handler } = GET as Operation;
   return JSON.parse((handler({} as Exchange) as Reply).body);
 }
 

@@ -9,6 +9,7 @@ import type { Operation, Route } from "../../src/http/operation.ts";
 import { type Access, createRoutes } from "../../src/http/routes/index.ts";
 import type { ScanDependencies } from "../../src/http/routes/scan.ts";
 import { type ConnectionGuard, HttpServer } from "../../src/http/server.ts";
+import type { Inspector } from "../../src/inspect.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import type { Prompt, Verdict } from "../../src/types.ts";
 
@@ -80,7 +81,7 @@ const infoOfNothing = {
 export const openAccess: Access = { trustedProxies: new BlockList() };
 
 export interface Options {
-  readonly inspect?: (prompt: Prompt, deadlineAt: number) => Promise<Verdict>;
+  readonly inspect?: Inspector["inspect"];
   readonly access?: Access;
   readonly record?: ScanDependencies["record"];
   readonly guard?: ConnectionGuard;

@@ -210,18 +210,19 @@ TEST(a_changed_byte_in_every_section_is_found) {
   for (size_t s = 0; s < sections; ++s) {
     CHECK(flipped(table[s].offset + random() % table[s].bytes) == StatusCode::kModelDamaged);
   }
-  // The header and the table; bytes 32-39 record the source weights' checksum, which loading does
-  // not compare.
-  for (size_t at = 0; at < sizeof(PackedHeader) + sections * sizeof(PackedSection); ++at) {
-    if (at >= 32 && at < 40) continue;
+  // The head whole, and what fills up the last section.
+  for (size_t at = 0; at < table[0].offset; ++at) {
     if (flipped(at) != StatusCode::kModelDamaged)
       Fail(__FILE__, __LINE__, "byte " + std::to_string(at));
   }
+  CHECK(flipped(good.size() - 1) == StatusCode::kModelDamaged);
   for (size_t size :
        {size_t{1}, size_t{20}, sizeof(PackedHeader) + 10, good.size() / 2, good.size() - 1}) {
     WriteAll(folder + "/model.int8", good.substr(0, size));
     CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
   }
+  WriteAll(folder + "/model.int8", good + std::string(64, '\0'));
+  CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
   WriteAll(folder + "/model.int8", good);
   WriteAll(folder + "/config.json", std::string(kSmallConfig) + " ");
   CHECK(LoadCode(folder) == StatusCode::kModelDamaged);

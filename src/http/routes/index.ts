@@ -34,6 +34,7 @@ export interface RouteDependencies {
   readonly record: ScanDependencies["record"];
   readonly metrics: Parameters<typeof metricsOperation>[0] & {
     answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
+    abandoned(): void;
   };
 }
 
@@ -105,6 +106,7 @@ export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<strin
     deadlineMs: () => settings.deadlineMs,
     observes,
     record,
+    abandoned: () => metrics.abandoned(),
     answered: (verdict, seconds) => metrics.answered(verdict, seconds, observes()),
     now: () => performance.now(),
   });

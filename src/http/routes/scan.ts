@@ -1,11 +1,11 @@
 /** `POST /v1/scan`: a prompt or a batch in, a verdict or verdicts out. */
 import { z } from "zod";
 import { mapBounded } from "../../bounded.ts";
-import { GhostError } from "../../errors.ts";
+import { Aborted, GhostError } from "../../errors.ts";
 import type { Inspector } from "../../inspect.ts";
 import { type Action, actions, type Prompt, type Verdict } from "../../types.ts";
 import { batchAnswer, verdictAnswer } from "../answers.ts";
-import { Aborted, type BodyCollector } from "../body.ts";
+import type { BodyCollector } from "../body.ts";
 import type { Exchange } from "../exchange.ts";
 import { parseJson } from "../json.ts";
 import type { RequestLimits } from "../list.ts";
@@ -33,6 +33,8 @@ export interface ScanDependencies {
     verdict: Verdict,
     caller: Caller,
   ) => Promise<boolean> | undefined;
+  /** Told of each request whose client went away while it was under way. */
+  readonly abandoned: () => void;
   /** Told of each answer: the worst verdict of a batch. */
   readonly answered: (verdict: Action, seconds: number) => void;
   /** Monotonic milliseconds. */
@@ -139,10 +141,15 @@ export function scanOperation(dependencies: ScanDependencies): Operation {
     refuseWhereFull();
     waiting++;
     const admission = { isAdmitted: false };
+    const leaving = new AbortController();
+    exchange.onAborted(() => {
+      dependencies.abandoned();
+      leaving.abort();
+    });
     try {
       return await mapBounded(prompts, batchInFlightMax, (prompt) => {
-        if (exchange.isGone) throw new Aborted("The client went away");
-        return inspector.inspect(prompt, deadlineAt, admission);
+        if (exchange.isGone) throw new Aborted();
+        return inspector.inspect(prompt, deadlineAt, admission, leaving.signal);
       });
     } finally {
       waiting--;
