@@ -9,7 +9,7 @@ export interface Exchange extends BodySource {
   readonly credentials: { readonly authorization: string; readonly apiKey: string };
   /** Values of x-forwarded-for, joined by commas; not empty where it was there at all. Whether to believe it is another question. */
   readonly forwardedFor: string;
-  /** Value of x-timeout-ms. */
+  /** Values of x-timeout-ms, joined by commas; not empty where it was there at all. */
   readonly timeoutMs: string;
   /** What follows the question mark of the URL. */
   readonly query: string;

@@ -20,6 +20,8 @@ export interface List<T> {
   readonly lengthMin: number;
   /** The setting that bounds its length. */
   readonly lengthMax: keyof RequestLimits;
+  /** Describes an entry of which there is at least one. */
+  readonly contains?: z.ZodType | undefined;
 }
 
 const lists = new WeakMap<z.core.$ZodType, List<unknown>>();
@@ -28,9 +30,10 @@ export function list<T>(
   items: z.ZodType<T>,
   lengthMin: number,
   lengthMax: keyof RequestLimits,
+  contains?: z.ZodType,
 ): List<T> {
   const schema = z.custom<readonly unknown[]>(Array.isArray, "expected a list");
-  const made = { schema, items, lengthMin, lengthMax };
+  const made = { schema, items, lengthMin, lengthMax, contains };
   lists.set(schema, made);
   return made;
 }

@@ -63,6 +63,9 @@ class Schemas {
         if (list === undefined) return;
         jsonSchema.type = "array";
         jsonSchema.items = this.of(list.items) as z.core.JSONSchema.JSONSchema;
+        if (list.contains) {
+          jsonSchema.contains = this.of(list.contains) as z.core.JSONSchema.JSONSchema;
+        }
         if (list.lengthMin > 0) jsonSchema.minItems = list.lengthMin;
         jsonSchema.maxItems = this.#limits[list.lengthMax];
       },
@@ -170,6 +173,7 @@ function operationObject(operation: Operation, schemas: Schemas): Json {
           ...headersOf(answer.headers ?? {}, false),
         },
         content: { [mediaType]: { schema: schemas.of(answer.schema) } },
+        ...(answer.links === undefined ? {} : { links: answer.links }),
       },
       ...Object.fromEntries(
         [...refused].map(([status, codes]) => [

@@ -26,6 +26,14 @@ export interface Answer {
   readonly schema: z.ZodType;
   /** Headers of its own by name, with what they say. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Operations that take something of the answer on, by what that is for. */
+  readonly links?: Readonly<Record<string, Link>>;
+}
+
+export interface Link {
+  readonly operationId: string;
+  /** Runtime expressions of OpenAPI by parameter. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 export interface Operation extends Description {

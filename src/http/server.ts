@@ -104,7 +104,7 @@ class UwsExchange implements Exchange {
       authorization: request.getHeader("authorization"),
       apiKey: request.getHeader("x-api-key"),
     };
-    this.timeoutMs = request.getHeader("x-timeout-ms");
+    this.timeoutMs = allOf(request, "x-timeout-ms");
     this.query = request.getQuery() ?? "";
     this.peerAddress = addressText(new Uint8Array(response.getRemoteAddress()));
     this.forwardedFor = this.peerAddress === "" ? "" : allOf(request, "x-forwarded-for");

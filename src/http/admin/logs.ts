@@ -134,7 +134,10 @@ const description: Description = {
   id: "logs",
   summary: "Records of the log, filtered, page by page.",
   query,
-  answer: json("One page.", pageAnswer),
+  answer: {
+    ...json("One page.", pageAnswer),
+    links: { next: { operationId: "logs", parameters: { cursor: "$response.body#/cursor" } } },
+  },
   errors: ["invalid_request", "store_unavailable"],
 };
 

@@ -63,7 +63,7 @@ function checkMediaType({ contentType, contentEncoding }: Exchange): void {
 
 const timeoutHeader = z
   .string()
-  .regex(/^([1-9]\d{0,4}|[1-5]\d{5}|600000)?$/)
+  .regex(/^([1-9]\d{0,4}|[1-5]\d{5}|600000)$/)
   .optional()
   .describe(
     "1-600000: the request is refused rather than answered later than so many milliseconds.",
