@@ -100,6 +100,7 @@ export async function startDaemon(
   refuseOpenDoor(settings);
   const certificate = certificateOf(settings);
   let access: Access = readAccess(settings);
+  const version = packageVersion();
   let service: Service | undefined;
   let isStopping = false;
   let port = 0;
@@ -114,7 +115,7 @@ export async function startDaemon(
       storeWritable: () => Number(storage.isWritable),
       diskCacheEntries: () => storage.disk?.count ?? 0,
     },
-    { version: packageVersion() },
+    { version },
   );
   const notifier = new Notifier(warn);
   const statistics = new Statistics(metrics, () => storage.describe());
@@ -172,6 +173,7 @@ export async function startDaemon(
   };
   const routes = createRoutes({
     ...shared,
+    version,
     settings,
     access: () => access,
     inspector: { inspect: (...prompt) => ready().inspector.inspect(...prompt) },
@@ -191,9 +193,10 @@ export async function startDaemon(
   const admin = new HttpServer(
     createAdminRoutes(
       {
+        version,
         queryLog: (query) => queryLog(storage.store, query),
         stats: () => statistics.read(),
-        config: () => settings,
+        settings,
         clearCache: () => ready().cache.clear(),
         reload,
       },

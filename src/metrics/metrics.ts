@@ -1,10 +1,9 @@
 /** What the daemon counts and times, as Prometheus reads it: the only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type ErrorCode, errors } from "../errors.ts";
-import { type Action, type ScannerName, scannerNames } from "../types.ts";
+import { type Action, actions, type ScannerName, scannerNames } from "../types.ts";
 import { Window } from "./window.ts";
 
-const actions: readonly Action[] = ["allow", "flag", "block"];
 const stages = ["normalise", "recall", "scan", "queue", "tokenize", "model", "decide"] as const;
 const outcomes = ["hit", "miss", "joined"] as const;
 const layers = ["l1", "l3"] as const;
