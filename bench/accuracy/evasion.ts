@@ -8,8 +8,10 @@
  * Recall kept: of the attacks that are blocked plain, the share that is blocked
  * in disguise. False positives added: honest texts that are blocked in disguise,
  * less those blocked plain, in points. What the unicode scanner blocks for being
- * hidden, whatever it says, is counted by itself. The last table is what all
- * readings cost on honest texts as they are, over all of heldout_benign.
+ * hidden, whatever it says, is counted by itself. A decoy is an attack in plain
+ * after a harmless sentence in disguise: undoing the one must not lose the other.
+ * The last table is what all readings cost on honest texts as they are, over all
+ * of heldout_benign.
  */
 import { parseArgs } from "node:util";
 import { mapBounded } from "../../src/bounded.ts";
@@ -38,6 +40,7 @@ const { values } = parseArgs({
   },
 });
 const inFlightMax = 8;
+const decoy = "Please tell me which flowers grow well in the shade of an old apple tree.";
 const seed = 1;
 
 /** @returns `count` of the texts in a random order that is always the same */
@@ -167,6 +170,10 @@ const singles: Row[] = [];
 for (const { name, apply } of transformations.filter((entry) => isWanted(entry.name))) {
   singles.push(await measure(name, apply, 0, count));
 }
+const decoys: Row[] = [await measure("no disguise", (text) => `${decoy} ${text}`, 0, pairCount)];
+for (const { name, apply } of transformations.filter((entry) => isWanted(entry.name))) {
+  decoys.push(await measure(name, (text) => `${apply(decoy)} ${text}`, 0, pairCount));
+}
 const doubles: Row[] = [];
 let from = 0;
 for (const { inner, outer } of pairCount === 0 ? [] : pairs) {
@@ -213,6 +220,8 @@ const summary = {
   plain_false_positives: share(blocked(plainBenign), benign.length),
   singles_recall_kept: mean(singles, "recall_kept"),
   singles_false_positives_added: mean(singles, "false_positives_added"),
+  decoys_recall_kept: mean(decoys, "recall_kept"),
+  decoys_false_positives_added: mean(decoys, "false_positives_added"),
   pairs_recall_kept: mean(doubles, "recall_kept"),
   pairs_false_positives_added: mean(doubles, "false_positives_added"),
 };
@@ -229,6 +238,7 @@ const printed = (rows: readonly Row[]) =>
     })),
   );
 console.log(printed(singles));
+console.log(`\nin plain after a decoy\n${printed(decoys)}`);
 console.log(`\n${printed([...doubles].sort((a, b) => a.recall_kept - b.recall_kept))}`);
 if (plain !== undefined) console.log(`\nhonest texts as they are\n${table([plain])}`);
 console.log(
@@ -241,6 +251,7 @@ if (values.json !== undefined) {
     summary,
     plain,
     singles,
+    decoys,
     doubles,
   });
 }

@@ -128,8 +128,8 @@ const base64Word =
 const base64Short =
   /(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/]{4}){0,8}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})(?![A-Za-z0-9+/_=-])/g;
 const wordCharacters = /^[\x20-\x7e\u00c0-\u024f\u2018-\u201d]+$/;
-const base64WordsMin = 2;
-const base64WordShareMin = 0.25;
+/** Characters between two words that belong together, and around them. */
+const base64WordReach = 32;
 /** Characters of a run that are decoded first, to see whether the rest is worth it. */
 const probeLength = 64;
 
@@ -161,6 +161,30 @@ function decodeRun(run: string): { text: string; from: number } | undefined {
   return turned === undefined ? undefined : { text: turned, from: 0 };
 }
 
+/** Words that were each encoded by itself: two that surely were, near each other, and all around them. */
+function base64Words(text: string): Edit[] {
+  const edits: Edit[] = [];
+  const sure = replacing(text, base64Word, (run) => {
+    const decoded = decodeBytes(Buffer.from(run, "base64"));
+    return isWord(decoded) ? decoded : undefined;
+  });
+  for (let first = 0, last = 0; first < sure.length; first = ++last) {
+    const endOf = (index: number) => (sure[index]?.end ?? 0) + base64WordReach;
+    while (last + 1 < sure.length && (sure[last + 1] as Edit).start <= endOf(last)) last++;
+    // One such word is chance.
+    if (first === last) continue;
+    const from = Math.max(edits.at(-1)?.end ?? 0, (sure[first] as Edit).start - base64WordReach);
+    const around = replacing(text.slice(from, endOf(last)), base64Short, (run) => {
+      const decoded = decodeBytes(Buffer.from(run, "base64"));
+      return wordCharacters.test(decoded) ? decoded : undefined;
+    });
+    for (const { start, end, replacement } of around) {
+      edits.push({ start: from + start, end: from + end, replacement });
+    }
+  }
+  return edits;
+}
+
 const base64: Layer = (text) => {
   const edits: Edit[] = [];
   for (const { 0: run, index } of text.matchAll(base64Run)) {
@@ -174,20 +198,7 @@ const base64: Layer = (text) => {
     }
   }
   if (edits.length > 0) return peeled("base64", edits);
-  const word = (run: string) => {
-    const decoded = decodeBytes(Buffer.from(run, "base64"));
-    return isWord(decoded) ? decoded : undefined;
-  };
-  const certain = replacing(text, base64Word, word).length;
-  if (certain < base64WordsMin) return undefined;
-  // In a long text some words are such by chance; where many are, shorter ones are no chance.
-  const all = text.match(/\S+/g)?.length ?? 0;
-  if (certain < all * base64WordShareMin) return undefined;
-  const anyWord = (run: string) => {
-    const decoded = decodeBytes(Buffer.from(run, "base64"));
-    return wordCharacters.test(decoded) ? decoded : undefined;
-  };
-  return peeled("base64", replacing(text, base64Short, anyWord));
+  return peeled("base64", base64Words(text));
 };
 
 const base32Run = /(?<![A-Za-z0-9])[A-Z2-7]{16,}={0,6}(?![A-Za-z0-9=])/g;

@@ -39,13 +39,15 @@ const isPossible = new RegExp(
 const quantity = /^\$?[0-9]+(?:st|nd|rd|th|[a-z]{0,2})$/i;
 /** Likelihood a letter from which a word is surely one. */
 const sureScoreMin = 0.3;
-/** Words that are surely meant so, and their share of all, from which a text is. */
+/** Words that are surely meant so, and their share of all, from which a part of a text is. */
 const sureWordsMin = 2;
 const sureShareMin = 0.1;
-/** In a text of which this share is written so, lone signs and short numbers are too. */
+/** Words that are judged together: what is long must not hide the few that are. */
+const wordsTogether = 40;
+/** In a part of which this share is written so, lone signs and short numbers are too. */
 const denseShareMin = 0.4;
 const denseWordsMin = 3;
-/** Likelihood a letter that a word in such a text has at least, and a number. */
+/** Likelihood a letter that a word in such a part has at least, and a number. */
 const wordScoreMin = -0.8;
 const numberScoreMin = 0;
 const numberLengthMax = 3;
@@ -102,19 +104,17 @@ interface Token {
   readonly isNumber: boolean;
 }
 
-/** Tokens of letters and look-alike signs as words, in texts where that is the rule. */
-export const leet: Layer = (text, effort) => {
-  if (!isPossible.test(text)) return undefined;
-  effort.visited += text.length;
-  const found: Token[] = [];
-  let [words, mixed, sure, likely, length] = [0, 0, 0, 0, 0];
-  for (const { 0: match, index } of text.matchAll(token)) {
-    const word = match.length > 1 ? match.replace(/!+$/, "") : match;
-    const isNumber = !/\p{L}/u.test(word);
-    if (!isNumber) words++;
-    if (!hasSign.test(word) || (isNumber && word.length > numberLengthMax)) continue;
-    const folded = fold(word);
-    found.push({ word, start: index, folded, isNumber });
+/** Words of a text that stand together. */
+interface Part {
+  /** Those with a sign, as words. */
+  readonly found: Token[];
+  words: number;
+}
+
+/** The words of a part in letters; none where that is not how it is meant. */
+function foldPart({ found, words }: Part): Edit[] {
+  let [mixed, sure, likely, length] = [0, 0, 0, 0];
+  for (const { word, folded, isNumber } of found) {
     if (isNumber || quantity.test(word)) continue;
     mixed++;
     likely += folded.score * word.length;
@@ -124,14 +124,34 @@ export const leet: Layer = (text, effort) => {
   const isDense =
     mixed >= Math.max(denseWordsMin, words * denseShareMin) && likely >= length * sureScoreMin;
   const isMeant = isDense || (sure >= sureWordsMin && sure >= words * sureShareMin);
-  if (!isMeant) return undefined;
-  const edits = found
+  if (!isMeant) return [];
+  return found
     .filter(({ folded, isNumber }) =>
       isNumber ? isDense && folded.score >= numberScoreMin : folded.score >= wordScoreMin,
     )
-    .map(({ word, start, folded }): Edit => {
+    .map(({ word, start, folded }) => {
       const end = start + word.length;
       return { start, end, replacement: folded.text, unitByUnit: true };
     });
+}
+
+/** Tokens of letters and look-alike signs as words, where that is the rule. */
+export const leet: Layer = (text, effort) => {
+  if (!isPossible.test(text)) return undefined;
+  effort.visited += text.length;
+  const edits: Edit[] = [];
+  let part: Part = { found: [], words: 0 };
+  for (const { 0: match, index } of text.matchAll(token)) {
+    if (part.words === wordsTogether) {
+      edits.push(...foldPart(part));
+      part = { found: [], words: 0 };
+    }
+    const word = match.length > 1 ? match.replace(/!+$/, "") : match;
+    const isNumber = !/\p{L}/u.test(word);
+    if (!isNumber) part.words++;
+    if (!hasSign.test(word) || (isNumber && word.length > numberLengthMax)) continue;
+    part.found.push({ word, start: index, folded: fold(word), isNumber });
+  }
+  edits.push(...foldPart(part));
   return peeled("leet", edits);
 };

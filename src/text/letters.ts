@@ -4,7 +4,7 @@
  * letters buried under marks, case that changes with every letter, and text that
  * stands on its head.
  */
-import { confusables } from "./confusables.data.ts";
+import { prototypeOf } from "./confusables.ts";
 import type { Edit } from "./edits.ts";
 import { isAscii, type Layer, peeled } from "./layer.ts";
 import { looksLikeLanguage } from "./likeness.ts";
@@ -20,29 +20,16 @@ const drawnAlike: readonly [characters: string, letters: string][] = [
   ["ВКМНТГИЬЯПШДЕ", "BKMHTRNBRNWDE"],
 ];
 
-/** The plain letter of a look-alike. */
-const plain = new Map<number, string>();
-for (const line of confusables.split("\n")) {
-  const [prototype = "", ...alike] = line.split(" ");
-  const letters = prototype
-    .split("+")
-    .map((point) => String.fromCodePoint(Number.parseInt(point, 16)));
+const drawn = new Map(drawnAlike.flatMap(([characters, letters]) => [...zip(characters, letters)]));
+
+/** The plain letter of a look-alike; undefined where it is like none. */
+function plainLetter(character: string): string | undefined {
+  const prototype = prototypeOf(character.codePointAt(0) as number);
   // The table writes m as rn, in which two letters look like one.
-  const letter = letters.join("") === "rn" ? "m" : letters.join("");
-  if (!/^[A-Za-z]$/.test(letter)) continue;
-  for (const hexadecimal of alike) {
-    const point = Number.parseInt(hexadecimal, 16);
-    const character = String.fromCodePoint(point);
-    // l is also the prototype of I, which the look-alike's own case tells apart.
-    const isUpper = /\p{Lu}/u.test(character);
-    plain.set(point, letter === "l" && isUpper ? "I" : letter);
-  }
-}
-for (const [characters, letters] of drawnAlike) {
-  for (const [index, character] of [...characters].entries()) {
-    const point = character.codePointAt(0) as number;
-    if (!plain.has(point)) plain.set(point, letters[index] as string);
-  }
+  if (prototype === "rn") return "m";
+  // l is also the prototype of I, which the look-alike's own case tells apart.
+  if (prototype === "l" && /\p{Lu}/u.test(character)) return "I";
+  return prototype !== undefined && /^[A-Za-z]$/.test(prototype) ? prototype : drawn.get(character);
 }
 
 /** Latin letters of alphabets: what a language writes is not a disguise. */
@@ -76,9 +63,7 @@ const alikeShareMin = 0.8;
 function toLatin(characters: readonly string[]): string | undefined {
   let folded = "";
   for (const character of characters) {
-    const letter = /[A-Za-z]/.test(character)
-      ? character
-      : plain.get(character.codePointAt(0) as number);
+    const letter = hasAscii.test(character) ? character : plainLetter(character);
     if (letter !== undefined) folded += letter;
     else if (ownLetter.test(character)) folded += character;
     else return undefined;
@@ -119,10 +104,12 @@ function foldableWords(text: string): Foldable {
 const loneRegional = /(?<![\u{1f1e6}-\u{1f1ff}])[\u{1f1e6}-\u{1f1ff}](?![\u{1f1e6}-\u{1f1ff}])/gu;
 const regionalMin = 4;
 
-/** A character with marks that composition left over, of which no common language has many. */
+/** A character with marks that composition left over. */
 const buriedCharacter = /[^\p{M}\n]\p{M}+/gu;
 /** Other alphabets than Latin have single marks of their own. */
 const isBuried = /^(?:[A-Za-z\u00c0-\u024f\u1e00-\u1eff\p{N}\p{P}\p{Zs}]|\p{L}\p{M}{2})/u;
+/** Words of which this share is buried are so on purpose, where there are a few. */
+const buriedShareMin = 0.5;
 const buriedMin = 4;
 
 /** Words of mixed case, and the share of their letters after which it must change. */
@@ -159,20 +146,26 @@ export const lookAlikes: Layer = (text) => {
   const { alike, mixed, others } = foldableWords(text);
   const long = alike.filter(({ start, end }) => end - start >= wordLengthMin).length;
   const areDisguised = long >= alikeMin && alike.length >= (alike.length + others) * alikeShareMin;
-  return peeled("folded", areDisguised ? alike : mixed);
+  if (!areDisguised) return peeled("folded", mixed);
+  const replacements = alike.map(({ replacement }) => replacement).join(" ");
+  return looksLikeLanguage(replacements) ? peeled("folded", alike) : peeled("folded", mixed);
 };
 
 /** Marks above and below plain letters, as in "zalgo" text or text that is struck through. */
 export const buried: Layer = (text) => {
   if (isAscii(text)) return undefined;
   if (!/[A-Za-z\u00c0-\u024f\u1e00-\u1eff]\p{M}|\p{L}\p{M}{2}/u.test(text)) return undefined;
-  const found = matches(text, buriedCharacter).filter(({ 0: match }) => isBuried.test(match));
-  const letters = text.match(/\p{L}/gu)?.length ?? 0;
-  if (found.length < buriedMin || found.length * 3 < letters) return undefined;
-  return peeled(
-    "folded",
-    spans(found, (match) => match.normalize("NFD").replace(/\p{M}+/gu, "")),
-  );
+  const edits: Edit[] = [];
+  for (const { 0: word, index } of text.matchAll(/\S+/gu)) {
+    const found = matches(word, buriedCharacter).filter(({ 0: match }) => isBuried.test(match));
+    const letters = word.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
+    if (found.length === 0 || found.length < letters * buriedShareMin) continue;
+    for (const { 0: match, index: at } of found) {
+      const replacement = match.normalize("NFD").replace(/\p{M}+/gu, "");
+      edits.push({ start: index + at, end: index + at + match.length, replacement });
+    }
+  }
+  return edits.length < buriedMin ? undefined : peeled("folded", edits);
 };
 
 /** Case that changes with every letter, in lower case. */
@@ -195,23 +188,46 @@ const turned = new Map([
   ...zip("ıɓƖ˙¿¡‘’,'", "igl.?!,,''"),
 ]);
 /** Letters that stand on their head and have no other use in common languages. */
-const turnedLetter = /[ɐɔɟƃɥᴉɾʞɯɹʇʌʍʎ]/g;
+const turnedLetter = /[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ]/g;
 const turnedMin = 3;
+/** Words without such a letter between two that have one; what is longer stands on its feet. */
+const uprightWordsMax = 2;
+const isUpright = /[^\p{Script=Latin}\p{Script=Common}\p{Script=Inherited}]/u;
 
-/** Lines that stand on their head, turned round. */
+/** Rows of words that stand on their head, [start, end). */
+function turnedRows(text: string): [start: number, end: number][] {
+  const rows: [number, number][] = [];
+  let row: [number, number] | undefined;
+  let upright = 0;
+  for (const { 0: word, index } of text.matchAll(/\S+|\n/g)) {
+    const isTurned = word.search(turnedLetter) !== -1;
+    if (isTurned) {
+      if (row === undefined) {
+        row = [index, index];
+        rows.push(row);
+      }
+      row[1] = index + word.length;
+      upright = 0;
+    } else if (word === "\n" || isUpright.test(word) || ++upright > uprightWordsMax) {
+      row = undefined;
+    }
+  }
+  return rows;
+}
+
+/** Text that stands on its head, turned round. */
 export const upsideDown: Layer = (text) => {
   if (isAscii(text) || (text.match(turnedLetter)?.length ?? 0) < turnedMin) return undefined;
   const edits: Edit[] = [];
-  for (const { 0: line, index } of text.matchAll(/[^\n]+/g)) {
-    if ((line.match(turnedLetter)?.length ?? 0) < turnedMin) continue;
+  for (const [start, end] of turnedRows(text)) {
+    const row = text.slice(start, end);
+    if ((row.match(turnedLetter)?.length ?? 0) < turnedMin) continue;
     // Compatibility form makes a dot above of what stands for a full stop.
-    const characters = [...line.replaceAll(" \u0307", ".")].map(
+    const characters = [...row.replaceAll(" \u0307", ".")].map(
       (character) => turned.get(character) ?? character,
     );
     const replacement = characters.reverse().join("");
-    // A line that only holds such letters and stands on its feet must stay.
-    if (!looksLikeLanguage(replacement)) continue;
-    edits.push({ start: index, end: index + line.length, replacement });
+    if (looksLikeLanguage(replacement)) edits.push({ start, end, replacement });
   }
   return peeled("upside-down", edits);
 };

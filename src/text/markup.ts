@@ -13,9 +13,10 @@ const notShown =
 /** `![what stands for an image](...)`, `[text](address "title")` and `[//]: # (comment)`. */
 const markdown =
   /!\[([^\][\n]{1,2000})\]\(|\]\([^()\s"']{0,2000}\s{1,8}["']([^"'\n]{1,2000})["']\)|^\s{0,3}\[[^\][\n]{1,200}\]:\s{0,8}\S{1,2000}\s{1,8}["'(](.{1,4000})["')]\s*$/gm;
-/** Shorter parts name an image or a button. */
+/** Shorter parts name an image or a button; a word may be letters that stand apart. */
 const partLengthMin = 12;
 const wordsMin = 3;
+const word = /\p{Lo}|[\p{L}\p{M}]+/gu;
 
 interface Part {
   readonly start: number;
@@ -61,8 +62,7 @@ export function hiddenMarkup(text: string): MappedText | undefined {
   const parts = [...comments(text), ...tagParts(text), ...markdownParts(text)]
     .filter(({ start, end }) => {
       if (end - start < partLengthMin) return false;
-      const words = text.slice(start, end).match(/\p{L}{2,}|\p{Lo}/gu)?.length ?? 0;
-      return words >= wordsMin;
+      return (text.slice(start, end).match(word)?.length ?? 0) >= wordsMin;
     })
     .sort((a, b) => a.start - b.start);
   const edits: Edit[] = [];

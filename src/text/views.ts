@@ -88,10 +88,16 @@ const disguises: readonly Layer[] = [
   joined,
   restlessCase,
   leet,
-  ciphers,
   backwardLines,
+  backwardWords,
+  ciphers,
   takenApart,
 ];
+/**
+ * What these find may as well be meant as it stands, or as the next layer reads
+ * it: they say one more reading of a text and no better one.
+ */
+const doubtful: readonly Layer[] = [backwardLines, backwardWords];
 
 class Collector {
   readonly readings: Reading[];
@@ -200,13 +206,9 @@ class Collector {
       for (const layer of disguises) {
         const peeled = this.#apply(layer, current);
         if (peeled === undefined) continue;
-        // Backwards words may be meant in their order or the other way round.
-        const words = layer === ciphers ? this.#apply(backwardWords, current) : undefined;
-        if (words !== undefined) {
-          const { name, view: inOrder } = without(current, words);
-          this.peel(inOrder, this.add(name, inOrder), left - 1);
-        }
-        take(without(current, peeled), false);
+        const plain = without(current, peeled);
+        if (!doubtful.includes(layer)) take(plain, false);
+        else this.peel(plain.view, this.add(plain.name, plain.view), left - 1);
       }
       if (current.text === before) break;
     }
