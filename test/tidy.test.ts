@@ -86,6 +86,14 @@ test("a package with one importer is imported there alone", () => {
   }
 });
 
+test("the client depends on nothing that is installed", () => {
+  const imported = sources.filter((file) => room(file) === "client").flatMap(importsOf);
+  assert.deepEqual(
+    imported.filter((name) => !name.startsWith(".") && name !== "node:http"),
+    [],
+  );
+});
+
 test("the addon is loaded in one file", () => {
   const loaders = sources.filter((file) => read(file).includes("ghostai.node"));
   assert.deepEqual(loaders, ["src/model/native.ts"]);
@@ -100,7 +108,8 @@ test("no source file is dead", () => {
       visit(local(file, specifier));
     }
   };
-  visit("src/cli/main.ts");
+  // What is run, and what applications import.
+  for (const root of ["src/cli/main.ts", "src/client/index.ts"]) visit(root);
   assert.deepEqual(
     sources.filter((file) => !reached.has(file)),
     [],
