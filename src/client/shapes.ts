@@ -57,7 +57,8 @@ function isVerdict(value: unknown): value is WireVerdict {
   return (
     actions.some((action) => action === verdict) &&
     typeof score === "number" &&
-    Array.isArray(findings)
+    Array.isArray(findings) &&
+    findings.every((finding: unknown) => typeof finding === "object" && finding !== null)
   );
 }
 
