@@ -7,6 +7,24 @@ import type { Origin, Prompt, Segment } from "../types.ts";
 export interface ScanRequest {
   readonly prompts: readonly Prompt[];
   readonly isBatch: boolean;
+  /** Whether the answer is to have the texts redacted, and a token that restores them. */
+  readonly redact: boolean;
+  readonly restore: boolean;
+  /** The texts where they came, checked. */
+  readonly source: Source;
+}
+
+/** One of three forms of texts as a body has it. */
+export type Source =
+  | { readonly text: string }
+  | { readonly texts: readonly string[] }
+  | { readonly messages: readonly unknown[] };
+
+/** What restores texts, and the texts to restore. */
+export interface RestoreRequest {
+  readonly texts: readonly string[];
+  readonly source: Source;
+  readonly token: string;
 }
 
 export interface RequestLimits {
@@ -80,13 +98,24 @@ type Message = z.infer<typeof message>;
 type Part = z.infer<typeof part>;
 type ToolCall = z.infer<typeof toolCall>;
 
-const request = z.strictObject({
+const forms = {
   text: z.string().optional(),
   messages: list.optional(),
   texts: list.optional(),
+};
+
+const redactRequest = z.strictObject({
+  ...forms,
   origin: z.enum(origins).optional(),
   id: z.string().min(1).max(256).optional(),
+  restore: z.boolean().optional(),
 });
+
+const request = z.strictObject({ ...redactRequest.shape, redact: z.boolean().optional() });
+
+const restoreRequest = z.strictObject({ ...forms, token: z.string() });
+
+type Checked = Omit<z.infer<typeof request>, "redact" | "restore">;
 
 function at(path: readonly PropertyKey[]): string {
   return path
@@ -166,20 +195,36 @@ function conversation(messages: readonly unknown[], { messagesMax }: RequestLimi
   return messages.flatMap((value, index) => messageSegments(value, index, messagesMax));
 }
 
-function batch(
-  texts: readonly unknown[],
-  origin: Origin,
-  id: string,
-  textsMax: number,
-): ScanRequest {
+type Read = Pick<ScanRequest, "prompts" | "isBatch" | "source">;
+
+function batch(texts: readonly unknown[], origin: Origin, id: string, textsMax: number): Read {
   checkCount(texts.length, textsMax, "texts");
   if (texts.length === 0) throw new GhostError("empty_input", "texts is empty");
-  const prompts = texts.map((value, index) => {
+  const checked = texts.map((value, index) => {
     const text = check(plainText, value, ["texts", index]);
     if (text === "") throw new GhostError("empty_input", `texts[${index}] is empty`);
-    return { id: `${id}/${index}`, segments: [{ text, origin }] };
+    return text;
   });
-  return { prompts, isBatch: true };
+  const prompts = checked.map((text, index) => ({
+    id: `${id}/${index}`,
+    segments: [{ text, origin }],
+  }));
+  return { prompts, isBatch: true, source: { texts: checked } };
+}
+
+function read(checked: Checked, fallbackId: string, limits: RequestLimits): Read {
+  const { text, messages, texts, origin = "user", id = fallbackId } = checked;
+  const given = [text, messages, texts].filter((value) => value !== undefined).length;
+  if (given !== 1) {
+    const detail = `expected exactly one of text, messages and texts but received ${given}`;
+    throw new GhostError("invalid_request", detail);
+  }
+  if (texts !== undefined) return batch(texts, origin, id, limits.textsMax);
+  const single = text ? [{ text, origin }] : [];
+  const segments = messages === undefined ? single : conversation(messages, limits);
+  if (segments.length === 0) throw new GhostError("empty_input");
+  const source = messages === undefined ? { text: text as string } : { messages };
+  return { prompts: [{ id, segments }], isBatch: false, source };
 }
 
 /**
@@ -193,16 +238,66 @@ export function toScanRequest(
   fallbackId: string,
   limits: RequestLimits,
 ): ScanRequest {
-  const checked = check(request, body, []);
-  const { text, messages, texts, origin = "user", id = fallbackId } = checked;
-  const given = [text, messages, texts].filter((value) => value !== undefined).length;
-  if (given !== 1) {
-    const detail = `expected exactly one of text, messages and texts but received ${given}`;
-    throw new GhostError("invalid_request", detail);
+  const { redact = false, restore = false, ...checked } = check(request, body, []);
+  if (restore && !redact) {
+    throw new GhostError("invalid_request", "expected redact: true beside restore: true");
   }
-  if (texts !== undefined) return batch(texts, origin, id, limits.textsMax);
-  const single = text ? [{ text, origin }] : [];
-  const segments = messages === undefined ? single : conversation(messages, limits);
-  if (segments.length === 0) throw new GhostError("empty_input");
-  return { prompts: [{ id, segments }], isBatch: false };
+  return { ...read(checked, fallbackId, limits), redact, restore };
+}
+
+/** The same of what is only to be redacted. @throws GhostError `invalid_request` or `empty_input` */
+export function toRedactRequest(
+  body: unknown,
+  fallbackId: string,
+  limits: RequestLimits,
+): ScanRequest {
+  const { restore = false, ...checked } = check(redactRequest, body, []);
+  return { ...read(checked, fallbackId, limits), redact: true, restore };
+}
+
+/** Checks what is to be restored. @throws GhostError `invalid_request` or `empty_input` */
+export function toRestoreRequest(body: unknown, limits: RequestLimits): RestoreRequest {
+  const { token, ...checked } = check(restoreRequest, body, []);
+  const { prompts, source } = read(checked, "", limits);
+  return { texts: textsIn(prompts), source, token };
+}
+
+/** All texts of a request in order: those that {@link withTexts} takes. */
+export function textsIn(prompts: readonly Prompt[]): string[] {
+  return prompts.flatMap(({ segments }) => segments.map(({ text }) => text));
+}
+
+/** A message with its texts replaced, in the order in which {@link textsOf} reads them. */
+function replaceTexts(value: Message, next: (text: string) => string): Message {
+  const { content, refusal, function_call: called, tool_calls: calls } = value;
+  const partWith = (entry: Part) => {
+    if ("text" in entry) return { ...entry, text: next(entry.text) };
+    return "refusal" in entry ? { ...entry, refusal: next(entry.refusal) } : entry;
+  };
+  const callWith = (call: ToolCall) =>
+    call.type === "function"
+      ? { ...call, function: { ...call.function, arguments: next(call.function.arguments) } }
+      : { ...call, custom: { ...call.custom, input: next(call.custom.input) } };
+  const replaced: Message = { ...value };
+  if (typeof content === "string") replaced.content = next(content);
+  else if (content) replaced.content = content.map((entry) => partWith(entry as Part));
+  if (typeof refusal === "string") replaced.refusal = next(refusal);
+  if (called) replaced.function_call = { ...called, arguments: next(called.arguments) };
+  if (calls) replaced.tool_calls = calls.map((call) => callWith(call as ToolCall));
+  return replaced;
+}
+
+/**
+ * The texts back where they came from.
+ *
+ * @param source of a checked request
+ * @param texts as many as {@link textsIn} gave of it, in that order
+ */
+export function withTexts(source: Source, texts: readonly string[]): Source {
+  if ("text" in source) return { text: texts[0] as string };
+  if ("texts" in source) return { texts };
+  let index = 0;
+  // An empty text is no segment, so that nothing was made of it.
+  const next = (text: string) => (text === "" ? text : (texts[index++] as string));
+  return { messages: source.messages.map((value) => replaceTexts(value as Message, next)) };
 }

@@ -7,8 +7,11 @@ import { clientAddress, isTrusted } from "../../access/proxies.ts";
 import type { Settings } from "../../config/schema.ts";
 import type { GhostError } from "../../errors.ts";
 import type { Inspector } from "../../inspect.ts";
+import type { Sealer } from "../../redact/seal.ts";
 import { BodyCollector } from "../body.ts";
 import type { Exchange, Route } from "../exchange.ts";
+import { Redaction, type RedactionObserver } from "../redaction.ts";
+import { redactHandler, restoreHandler } from "./redact.ts";
 import { type Caller, type ScanDependencies, scanHandler } from "./scan.ts";
 import { healthHandler, infoHandler, metricsHandler, readyHandler } from "./state.ts";
 
@@ -28,10 +31,13 @@ export interface RouteDependencies {
   readonly refusal: () => GhostError | undefined;
   readonly info: () => unknown;
   readonly record: ScanDependencies["record"];
-  readonly metrics: Parameters<typeof metricsHandler>[0] & {
-    answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
-    abandoned(): void;
-  };
+  /** Seals and opens restore tokens; a reload replaces it. */
+  readonly sealer: () => Sealer;
+  readonly metrics: RedactionObserver &
+    Parameters<typeof metricsHandler>[0] & {
+      answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
+      abandoned(): void;
+    };
 }
 
 /** Whose request it is, by what the connection, trusted proxies and its key say. */
@@ -79,8 +85,14 @@ function admission(refusal: () => GhostError | undefined): () => void {
 export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<string, Route> {
   const { settings, inspector, refusal, record, metrics } = dependencies;
   const observes = () => settings.access === "observe";
-  const scan = scanHandler({
+  const shared: ScanDependencies = {
     inspector,
+    redaction: new Redaction({
+      settings,
+      sealer: dependencies.sealer,
+      observer: metrics,
+      now: () => performance.now(),
+    }),
     bodies: new BodyCollector({
       get bytesMax() {
         return settings.bodyBytesMax;
@@ -105,6 +117,11 @@ export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<strin
     abandoned: () => metrics.abandoned(),
     answered: (verdict, seconds) => metrics.answered(verdict, seconds, observes()),
     now: () => performance.now(),
-  });
-  return new Map<string, Route>([["/v1/scan", { POST: scan }], ...createStateRoutes(dependencies)]);
+  };
+  return new Map<string, Route>([
+    ["/v1/scan", { POST: scanHandler(shared) }],
+    ["/v1/redact", { POST: redactHandler(shared) }],
+    ["/v1/restore", { POST: restoreHandler(shared) }],
+    ...createStateRoutes(dependencies),
+  ]);
 }

@@ -6,6 +6,7 @@ import type { Action, Prompt, Verdict } from "../../types.ts";
 import type { BodyCollector } from "../body.ts";
 import type { Exchange, Handler } from "../exchange.ts";
 import { parseJson } from "../json.ts";
+import type { Redaction } from "../redaction.ts";
 import { jsonReply, type Reply, verdictBody } from "../reply.ts";
 import { type RequestLimits, type ScanRequest, toScanRequest } from "../request.ts";
 
@@ -13,6 +14,7 @@ export interface ScanDependencies {
   readonly inspector: Inspector;
   readonly bodies: BodyCollector;
   readonly limits: RequestLimits;
+  readonly redaction: Redaction;
   /** Scan requests under way at once; the next is refused as busy. */
   readonly requestsWaitingMax: () => number;
   /** @throws GhostError where no scan may begin: not ready yet, or stopping */
@@ -49,7 +51,8 @@ export interface Caller {
 const batchInFlightMax = 4;
 const severity: readonly Action[] = ["allow", "flag", "block"];
 
-function checkMediaType({ contentType, contentEncoding }: Exchange): void {
+/** @throws GhostError `unsupported_media_type` */
+export function checkMediaType({ contentType, contentEncoding }: Exchange): void {
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new GhostError("unsupported_media_type", "expected content-type application/json");
   }
@@ -62,7 +65,7 @@ function checkMediaType({ contentType, contentEncoding }: Exchange): void {
 const timeoutMsMax = 600_000;
 
 /** @returns the milliseconds that the request may take */
-function budgetMs(asked: string, setting: number): number {
+export function budgetMs(asked: string, setting: number): number {
   if (asked === "") return setting;
   if (!/^\d{1,6}$/.test(asked) || Number(asked) < 1 || Number(asked) > timeoutMsMax) {
     throw new GhostError("invalid_request", `expected 1-${timeoutMsMax} for x-timeout-ms`);
@@ -75,17 +78,24 @@ function worst(verdicts: readonly Verdict[]): Action {
   return severity[Math.max(...ranks)] ?? "allow";
 }
 
-function answer(request: ScanRequest, verdicts: readonly Verdict[], observes: boolean): Reply {
+function answer(
+  request: ScanRequest,
+  verdicts: readonly Verdict[],
+  observes: boolean,
+  redacted: object | undefined,
+): Reply {
   const bodies = verdicts.map((verdict) =>
     verdictBody(observes ? { ...verdict, action: "allow" } : verdict),
   );
-  return jsonReply(200, request.isBatch ? { results: bodies } : bodies[0]);
+  const body = request.isBatch ? { results: bodies } : bodies[0];
+  return jsonReply(200, redacted === undefined ? body : { ...body, redacted });
 }
 
 /** Builds the handler of `POST /v1/scan`. */
 export function scanHandler(dependencies: ScanDependencies): Handler {
   const { inspector, bodies, limits, admit, identify, observes, record, answered, now } =
     dependencies;
+  const { redaction } = dependencies;
   let waiting = 0;
 
   const refuseWhereFull = () => {
@@ -139,9 +149,12 @@ export function scanHandler(dependencies: ScanDependencies): Handler {
     const body = await bodies.collect(exchange);
     const request = toScanRequest(parseJson(body), exchange.requestId, limits);
     const verdicts = await inspectAll(exchange, request.prompts, deadlineAt);
+    const redacted = request.redact
+      ? await redaction.redact(request, caller.keyName, { deadlineAt, exchange })
+      : undefined;
     const isDurable = await recordAll(request.prompts, verdicts, caller);
     answered(worst(verdicts), (now() - started) / 1000);
-    const reply = answer(request, verdicts, observes());
+    const reply = answer(request, verdicts, observes(), redacted);
     return isDurable ? { ...reply, headers: { "x-ghostai-logged": "durable" } } : reply;
   };
 }
