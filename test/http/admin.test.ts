@@ -92,7 +92,8 @@ async function withRoutes(
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 test("the public listener and the admin socket have these routes and no others", () => {
-  assert.deepEqual([...publicRoutes.keys()].sort(), ["/v1/scan", ...shared].sort());
+  const callers = ["/v1/scan", "/v1/redact", "/v1/restore"];
+  assert.deepEqual([...publicRoutes.keys()].sort(), [...callers, ...shared].sort());
   const operators = ["/v1/logs", "/v1/stats", "/v1/config", "/v1/cache", "/v1/reload"];
   assert.deepEqual([...adminRoutes.keys()].sort(), [...operators, ...shared].sort());
 });
