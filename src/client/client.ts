@@ -5,7 +5,17 @@
 import type { Origin, Verdict } from "../types.ts";
 import { ask, type Question } from "./ask.ts";
 import { ClientError } from "./error.ts";
-import { type Message, verdictOf, verdictsOf } from "./shapes.ts";
+import {
+  type Content,
+  fieldOf,
+  type Message,
+  type Redacted,
+  type Restored,
+  redactedOf,
+  restoredOf,
+  verdictOf,
+  verdictsOf,
+} from "./shapes.ts";
 import { socketTransport, type Transport, tcpTransport } from "./transport.ts";
 
 interface CommonOptions {
@@ -35,6 +45,13 @@ export interface ScanOptions {
   readonly origin?: Origin;
   /** 1-256 characters that come back as the verdict's id and stand in the log. */
   readonly id?: string;
+  /** Once aborted, the call rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RedactOptions {
+  /** Whether to ask for a token by which `restore` puts the values back. */
+  readonly restore?: boolean;
   /** Once aborted, the call rejects with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -108,7 +125,7 @@ function isFailure(error: unknown): error is ClientError {
 /** @returns how long to wait before the second attempt, milliseconds; nothing where there is none */
 function pauseMs(error: unknown): number | undefined {
   if (!(error instanceof ClientError)) return undefined;
-  // A scan changes nothing, so it may be sent again though it may have arrived.
+  // What is asked changes nothing, so it may be sent again though it may have arrived.
   if (error.isLost) return 0;
   const isBusy = error.status === 429 || error.status === 503;
   return isBusy && error.retryAfterS !== undefined ? error.retryAfterS * 1000 : undefined;
@@ -174,6 +191,44 @@ export class GhostClient {
       (answer): readonly ScanResult[] => verdictsOf(answer, texts.length),
       (failed) => texts.map(() => failed),
     );
+  }
+
+  /**
+   * Replaces secrets and personal data by placeholders, in a text, the texts of a batch or a conversation.
+   *
+   * @returns the same with placeholders. Rejects with ClientError wherever there is no answer, whatever
+   * `onFailure` says: a text that is not redacted never stands for one that is
+   */
+  redact(text: string, options?: RedactOptions): Promise<Redacted<string>>;
+  redact<T extends readonly string[] | readonly Message[]>(
+    content: T,
+    options?: RedactOptions,
+  ): Promise<Redacted<T>>;
+  async redact(
+    content: Content,
+    { restore = false, signal }: RedactOptions = {},
+  ): Promise<Redacted<Content>> {
+    const body = { ...fieldOf(content), restore };
+    const answer = await this.#askTwice({ method: "POST", path: "/v1/redact", body }, signal);
+    return redactedOf(answer as object, content, restore);
+  }
+
+  /**
+   * Puts back what a redaction took out, into a model's answer for example.
+   *
+   * @param token of `redact` with `restore`
+   * @returns the same with values. Rejects with ClientError: `invalid_token`, `token_expired`, or as `redact`
+   */
+  restore(text: string, token: string, signal?: AbortSignal): Promise<Restored<string>>;
+  restore<T extends readonly string[] | readonly Message[]>(
+    content: T,
+    token: string,
+    signal?: AbortSignal,
+  ): Promise<Restored<T>>;
+  async restore(content: Content, token: string, signal?: AbortSignal): Promise<Restored<Content>> {
+    const body = { ...fieldOf(content), token };
+    const answer = await this.#askTwice({ method: "POST", path: "/v1/restore", body }, signal);
+    return restoredOf(answer as object, content);
   }
 
   /** @returns whether the daemon answers scans; rejects only where the signal is aborted */

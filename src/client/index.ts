@@ -6,9 +6,19 @@ export {
   type FailedOpen,
   GhostClient,
   type Health,
+  type RedactOptions,
   type Scanned,
   type ScanOptions,
   type ScanResult,
 } from "./client.ts";
 export { ClientError, type WayCode } from "./error.ts";
-export type { ContentPart, FunctionCall, Message, ToolCall } from "./shapes.ts";
+export type {
+  Content,
+  ContentPart,
+  FunctionCall,
+  Message,
+  Redacted,
+  Replacement,
+  Restored,
+  ToolCall,
+} from "./shapes.ts";

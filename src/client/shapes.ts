@@ -71,9 +71,13 @@ function findingOf({ message_index, part_index, ...finding }: WireFinding): Loca
 }
 
 function unintelligible(): ClientError {
-  return new ClientError("unintelligible", "Expected a verdict but received something else", {
-    status: 200,
-  });
+  return new ClientError(
+    "unintelligible",
+    "Expected the answer to what was asked but received something else",
+    {
+      status: 200,
+    },
+  );
 }
 
 /** @throws ClientError `unintelligible` */
@@ -97,4 +101,119 @@ export function verdictsOf(value: unknown, count: number): readonly Verdict[] {
   const { results } = value as { results?: unknown };
   if (!Array.isArray(results) || results.length !== count) throw unintelligible();
   return results.map(verdictOf);
+}
+
+/** A text, the texts of a batch, or a conversation. */
+export type Content = string | readonly string[] | readonly Message[];
+
+export interface Replacement {
+  /** What was found, `EMAIL` for example. */
+  readonly kind: string;
+  /** What stands for it, `<EMAIL_1>` for example. */
+  readonly placeholder: string;
+  /** UTF-16 code units of the text as it was sent. */
+  readonly start: number;
+  readonly end: number;
+  /** In a batch. */
+  readonly textIndex?: number;
+  /** In a conversation. */
+  readonly messageIndex?: number;
+  readonly partIndex?: number;
+}
+
+export interface Redacted<T extends Content> {
+  /** What was sent, with placeholders. */
+  readonly content: T;
+  readonly replacements: readonly Replacement[];
+  /** Whether there may be more to replace. */
+  readonly isCut: boolean;
+  /** What `restore` takes, and until when (ISO 8601); where it was asked for. */
+  readonly token?: string;
+  readonly expiresAt?: string;
+}
+
+export interface Restored<T extends Content> {
+  /** What was sent, with values in place of placeholders. */
+  readonly content: T;
+  /** Each placeholder of the token, and how many times it was put back. */
+  readonly restored: readonly { readonly placeholder: string; readonly count: number }[];
+}
+
+interface WireReplacement extends Pick<Replacement, "kind" | "placeholder" | "start" | "end"> {
+  readonly text_index?: number;
+  readonly message_index?: number;
+  readonly part_index?: number;
+}
+
+type Form = "text" | "texts" | "messages";
+
+function formOf(content: Content): Form {
+  if (typeof content === "string") return "text";
+  return content.every((entry) => typeof entry === "string") ? "texts" : "messages";
+}
+
+/** @returns the field of a request that has this content */
+export function fieldOf(content: Content): object {
+  return { [formOf(content)]: content };
+}
+
+/** @returns the content of an answer, in the form of what was sent. @throws ClientError `unintelligible` */
+function contentOf<T extends Content>(answer: object, sent: T): T {
+  const form = formOf(sent);
+  const content = (answer as Partial<Record<Form, unknown>>)[form];
+  const isSame =
+    form === "text"
+      ? typeof content === "string"
+      : Array.isArray(content) &&
+        content.length === sent.length &&
+        content.every((entry) =>
+          form === "texts"
+            ? typeof entry === "string"
+            : typeof entry === "object" && entry !== null,
+        );
+  if (!isSame) throw unintelligible();
+  return content as T;
+}
+
+function replacementOf({
+  text_index,
+  message_index,
+  part_index,
+  ...replacement
+}: WireReplacement): Replacement {
+  return {
+    ...replacement,
+    ...(text_index === undefined ? {} : { textIndex: text_index }),
+    ...(message_index === undefined ? {} : { messageIndex: message_index }),
+    ...(part_index === undefined ? {} : { partIndex: part_index }),
+  };
+}
+
+function isObjects(value: unknown): value is object[] {
+  return (
+    Array.isArray(value) && value.every((entry) => typeof entry === "object" && entry !== null)
+  );
+}
+
+/** @throws ClientError `unintelligible`, also where a token was asked for and there is none */
+export function redactedOf<T extends Content>(
+  answer: object,
+  sent: T,
+  restore: boolean,
+): Redacted<T> {
+  const content = contentOf(answer, sent);
+  const { replacements, is_cut, token, expires_at } = answer as Readonly<Record<string, unknown>>;
+  if (!isObjects(replacements) || typeof is_cut !== "boolean") throw unintelligible();
+  const known = { content, replacements: (replacements as WireReplacement[]).map(replacementOf) };
+  if (!restore) return { ...known, isCut: is_cut };
+  if (typeof token !== "string" || typeof expires_at !== "string") throw unintelligible();
+  return { ...known, isCut: is_cut, token, expiresAt: expires_at };
+}
+
+/** @throws ClientError `unintelligible` */
+export function restoredOf<T extends Content>(answer: object, sent: T): Restored<T> {
+  const content = contentOf(answer, sent);
+  const { restored } = answer as { readonly restored?: unknown };
+  if (!isObjects(restored)) throw unintelligible();
+  return { content, restored: restored as Restored<T>["restored"] };
 }

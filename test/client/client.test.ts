@@ -291,3 +291,64 @@ test("the daemon is told how long the client waits, and the key", async () => {
     },
   );
 });
+
+test("texts, batches and conversations are redacted and restored", () =>
+  withDaemon([], async ({ url, socketPath }) => {
+    for (const way of [{ url }, { socketPath }]) {
+      const client = new GhostClient({ ...way, ...patient });
+      const mail = "Write to jane.doe@acme-mail.org please";
+      const text = await client.redact(mail, { restore: true });
+      assert.equal(text.content, "Write to <EMAIL_1> please");
+      assert.deepEqual(text.replacements, [
+        { kind: "EMAIL", placeholder: "<EMAIL_1>", start: 9, end: 31 },
+      ]);
+      assert.equal(text.isCut, false);
+      const token = text.token as string;
+      assert.deepEqual(await client.restore(text.content, token), {
+        content: mail,
+        restored: [{ placeholder: "<EMAIL_1>", count: 1 }],
+      });
+      assert.deepEqual((await client.restore(["<EMAIL_1>", "b"], token)).content, [
+        "jane.doe@acme-mail.org",
+        "b",
+      ]);
+
+      const batch = await client.redact(["a", mail]);
+      assert.deepEqual(batch.content, ["a", text.content]);
+      assert.equal(batch.replacements[0]?.textIndex, 1);
+      assert.equal(batch.token, undefined);
+      const message = { role: "user", content: mail } as const;
+      const conversation = await client.redact([message]);
+      assert.deepEqual(conversation.content, [{ role: "user", content: text.content }]);
+      const [replacement] = conversation.replacements;
+      assert.deepEqual([replacement?.messageIndex, replacement?.partIndex], [0, 0]);
+
+      await assert.rejects(client.restore("a", "no token"), { code: "invalid_token" });
+      await assert.rejects(client.redact(""), { code: "empty_input" });
+    }
+  }));
+
+test("a text that was not redacted never stands for one that was", async () => {
+  const answers = [
+    "{}",
+    '{"text":"a"}',
+    '{"texts":["a"],"replacements":[],"is_cut":false}',
+    '{"text":"a","replacements":[null],"is_cut":false}',
+    '{"text":"a","replacements":[],"is_cut":false}',
+    "<html>",
+  ];
+  for (const answer of answers) {
+    await withAnswers(
+      (_, response) => {
+        response.end(answer);
+      },
+      async (url) => {
+        const client = new GhostClient({ url, ...patient, onFailure: "open" });
+        await assert.rejects(client.redact("a", { restore: true }), { code: "unintelligible" });
+        await assert.rejects(client.restore("a", "t"), { code: "unintelligible" });
+      },
+    );
+  }
+  const gone = new GhostClient({ socketPath: "/none", ...patient, onFailure: "open" });
+  await assert.rejects(gone.redact("a"), { code: "unreachable" });
+});

@@ -6,14 +6,14 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { run, withDaemon, withFolder } from "../e2e/harness.ts";
 
 const version = "4.32.5";
 const command = process.env.GHOSTAI_TEST_SCHEMATHESIS ?? "schemathesis";
 const cases = process.env.GHOSTAI_TEST_SCHEMATHESIS_CASES ?? "1000";
 
-const configuration = "test/schemathesis/schemathesis.toml";
+const configuration = resolve("test/schemathesis/schemathesis.toml");
 
 const missing = `Expected schemathesis ${version}, in PATH or named by GHOSTAI_TEST_SCHEMATHESIS. Install it with
 
@@ -34,8 +34,13 @@ async function checked(name: string, url: string, more: readonly string[] = []):
     "--no-color",
     ...more,
   ];
-  const [code] = await once(spawn(command, args, { stdio: "inherit" }), "close");
-  return code === 0;
+  let isClean = false;
+  // It keeps what it found in the folder in which it runs.
+  await withFolder(async (cwd) => {
+    const [code] = await once(spawn(command, args, { stdio: "inherit", cwd }), "close");
+    isClean = code === 0;
+  });
+  return isClean;
 }
 
 /** Gives a Unix socket a TCP port: schemathesis asks over TCP alone. */
