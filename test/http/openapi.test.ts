@@ -88,20 +88,21 @@ function examplesOf(file: string): { readonly requests: Json[]; readonly answers
   const inTable = [...page.matchAll(/^\| `(\{"(?:text|texts|messages)".*?\})` \|/gm)].map(
     ([, text]) => json((text as string).replace('"...", "..."', '"a", "b"')),
   );
-  // A page that lists what a field may be writes a|b: the first of them stands for all.
+  // A page that lists what a field may be writes a|b, and the first of them stands for all; … is what is left out.
   const blocks = [...page.matchAll(/^ {4}\{\n(?: {6}.*\n)+ {4}\}$/gm)].map(([text]) =>
-    json(text.replace(/"(\w+)\|[\w|]+"/g, '"$1"')),
+    json(text.replace(/"(\w+)\|[\w|]+"/g, '"$1"').replace(/, …(?=\])/g, "")),
   );
   return { requests: [...sent, ...inTable], answers: blocks };
 }
 
 test("the examples of the pages hold against the document", () => {
   const request = validator(publicDocument, "/components/schemas/ScanRequest");
-  const answer = validator(publicDocument, "/components/schemas/Verdict");
+  const verdict = validator(publicDocument, "/components/schemas/Verdict");
+  const redacted = validator(publicDocument, "/components/schemas/Redacted");
   const counts = ["README.md", "docs/http.md", "docs/clients.md"].map((file) => {
     const { requests, answers } = examplesOf(file);
     requests.forEach(request);
-    answers.forEach(answer);
+    for (const answer of answers) ("replacements" in answer ? redacted : verdict)(answer);
     return [file, requests.length > 0, answers.length > 0];
   });
   // So that a change of how examples are written does not leave them unchecked.
@@ -113,9 +114,14 @@ test("the examples of the pages hold against the document", () => {
 });
 
 test("the examples of the document hold against it", () => {
-  const { examples } = componentsOf(publicDocument, "schemas").ScanRequest as Json;
+  const schemas = Object.entries(componentsOf(publicDocument, "schemas"));
+  const exemplified = schemas.filter(([, { examples }]) => examples !== undefined);
+  assert.deepEqual(exemplified.map(([name]) => name).sort(), ["RedactRequest", "ScanRequest"]);
+  for (const [name, { examples }] of exemplified) {
+    const check = validator(publicDocument, `/components/schemas/${name}`);
+    for (const example of Object.values(examples as Json)) check(example);
+  }
   const check = validator(publicDocument, "/components/schemas/ScanRequest");
-  for (const example of Object.values(examples as Json)) check(example);
   assert.throws(() => check({}));
   assert.throws(() => check({ text: "a", texts: ["b"] }));
 });
