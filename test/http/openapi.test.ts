@@ -124,6 +124,8 @@ test("the examples of the document hold against it", () => {
   const check = validator(publicDocument, "/components/schemas/ScanRequest");
   assert.throws(() => check({}));
   assert.throws(() => check({ text: "a", texts: ["b"] }));
+  check({ text: "a", redact: true, restore: true });
+  assert.throws(() => check({ text: "a", restore: true }));
 });
 
 test("a daemon serves the document with its own limits", () =>
