@@ -197,6 +197,7 @@ export async function startDaemon(
     access: () => access,
     sealer: () => sealer,
     inspector: { inspect: (...prompt) => ready().inspector.inspect(...prompt) },
+    explainer: { explain: (...prompt) => ready().explainer.explain(...prompt) },
     record,
   });
   const server = new HttpServer(

@@ -79,6 +79,21 @@ export interface LocatedFinding extends Finding {
   readonly partIndex?: number;
 }
 
+/** Which part of a text made the model's score. Offsets are UTF-16 code units of the segment's text. */
+export interface Explanation {
+  readonly start: number;
+  readonly end: number;
+  readonly messageIndex?: number;
+  readonly partIndex?: number;
+  /** What the model read when it gave that score. */
+  readonly window: { readonly start: number; readonly end: number };
+  /** Risk score of the window, and of what is left of it without the part. */
+  readonly score: number;
+  readonly scoreWithout: number;
+  /** Forward passes that finding it took. */
+  readonly passes: number;
+}
+
 export interface Verdict {
   readonly id: string;
   readonly action: Action;

@@ -20,7 +20,7 @@ const floors: readonly (readonly string[])[] = [
   ["config"],
   ["text", "scan", "policy"],
   ["model", "store", "cache", "log", "metrics", "access", "redact"],
-  ["inspect"],
+  ["inspect", "explain"],
   ["alerts", "profile", "dashboard"],
   ["http"],
   ["service", "main"],

@@ -6,10 +6,11 @@ import type { Settings } from "../config/schema.ts";
 import { GhostError } from "../errors.ts";
 import { parseJson } from "../http/json.ts";
 import { Redaction } from "../http/redaction.ts";
-import { asGhostError, errorBody, verdictBody } from "../http/reply.ts";
+import { asGhostError, errorBody, explanationBody, verdictBody } from "../http/reply.ts";
 import { type ScanRequest, toScanRequest } from "../http/request.ts";
-import type { Inspector, Observer } from "../inspect.ts";
-import { openService } from "../service/service.ts";
+import type { Observer } from "../inspect.ts";
+import { openService, type Service } from "../service/service.ts";
+import type { Prompt } from "../types.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { readLines } from "./lines.ts";
 import { inOrder } from "./ordered.ts";
@@ -26,7 +27,7 @@ Reads one request a line and writes one answer a line, in the same order. No dae
   --no-cache    score every text anew
   --config FILE and every flag of \`ghostai serve\` that is about the model or limits
 
-A line is what POST /v1/scan takes: {"text"}, {"messages"} or {"texts"}, with an optional origin, id and redact.
+A line is what POST /v1/scan takes: {"text"}, {"messages"} or {"texts"}, with an optional origin, id, explain and redact.
 Without an id the answer has the number of the request. A line that cannot be scanned is answered
 in its place by {"error":{"code","message"},"line":N}; blank lines are skipped.
 
@@ -48,6 +49,7 @@ export interface Input {
 export type Output = { readonly failed: boolean; readonly value: object };
 
 /** Requests under way at once. With the parts of each they stay below the model's queue. */
+
 const requestsInFlightMax = 32;
 const partsInFlightMax = 4;
 const queueMaxMin = 1024;
@@ -99,7 +101,7 @@ function redactAlone(request: ScanRequest, settings: Settings): Promise<object> 
 
 /** Answers one input; what goes wrong is an answer too. */
 export async function answer(
-  inspector: Inspector,
+  { inspector, explainer }: Pick<Service, "inspector" | "explainer">,
   input: Input,
   number: number,
   settings: Settings,
@@ -109,7 +111,20 @@ export async function answer(
     const verdicts = await mapBounded(request.prompts, partsInFlightMax, (prompt) =>
       inspector.inspect(prompt, Number.POSITIVE_INFINITY),
     );
-    const bodies = verdicts.map(verdictBody);
+    const bodies = await mapBounded(
+      [...verdicts.entries()],
+      partsInFlightMax,
+      async ([index, verdict]) => {
+        const prompt = request.prompts[index] as Prompt;
+        const explanation = request.explain
+          ? await explainer.explain(prompt, verdict, Number.POSITIVE_INFINITY)
+          : undefined;
+        const body = verdictBody(verdict);
+        return explanation === undefined
+          ? body
+          : { ...body, explanation: explanationBody(explanation) };
+      },
+    );
     const body = request.isBatch ? { results: bodies } : (bodies[0] as object);
     const redacted = request.redact ? { redacted: await redactAlone(request, settings) } : {};
     return { failed: false, value: { ...body, ...redacted } };
@@ -157,7 +172,7 @@ export async function scanCommand(args: readonly string[]): Promise<number> {
   try {
     if (isTable) await write(tableHead());
     const outputs = inOrder(inputs(given, settings.bodyBytesMax), requestsInFlightMax, (input) =>
-      answer(service.inspector, input, ++count, settings),
+      answer(service, input, ++count, settings),
     );
     for await (const output of outputs) {
       failed ||= output.failed;

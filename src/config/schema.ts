@@ -284,6 +284,15 @@ export const settings = {
     20_000,
     "Most records waiting to be written. The next is dropped and counted; verdicts are not held up.",
   ),
+  "explain.onBlock": reloads(
+    toggle(
+      false,
+      "Explain every blocked prompt, asked or not. Off, so that an attacker cannot choose to cost a dozen times what others do.",
+    ),
+  ),
+  "explain.passesMax": reloads(
+    integer(4, 256, 24, "Forward passes for one explanation at most; a window needs about 11."),
+  ),
   "redact.hitsMax": reloads(
     integer(
       1,

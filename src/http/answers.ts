@@ -85,10 +85,30 @@ export const restoredAnswer = z
   })
   .meta({ id: "Restored", description: "The texts in the form in which they were sent." });
 
+export const explanationAnswer = z
+  .object({
+    start: count.describe("UTF-16 code units of the text as it was sent."),
+    end: count,
+    window: z
+      .object({ start: count, end: count })
+      .describe("What the model read when it gave the score; the part lies in it."),
+    score: score.describe("Of the window."),
+    score_without: score.describe("Of what is left of the window without the part."),
+    passes: count.describe("Forward passes that finding it took."),
+    message_index: count.optional().describe("In a conversation: the message it lies in."),
+    part_index: count.optional().describe("In a conversation: the part of that message."),
+  })
+  .meta({ id: "Explanation", description: "Which part of a text made the model's score." });
+
 export const verdictAnswer = z
   .object({
     ...verdictFields,
     model: z.string().describe("Name and version of the model."),
+    explanation: explanationAnswer
+      .optional()
+      .describe(
+        "Where it was asked for, the model found something, and there was time to say where.",
+      ),
     redacted: redactedAnswer.optional().describe("Where the request has `redact`."),
   })
   .meta({ id: "Verdict" });

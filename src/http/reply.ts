@@ -1,8 +1,8 @@
 /** What goes back: the answer's shape, and errors as rows of the table. */
 import type { z } from "zod";
 import { type ErrorCode, errors, GhostError } from "../errors.ts";
-import type { LocatedFinding, Verdict } from "../types.ts";
-import type { findingAnswer, verdictAnswer } from "./answers.ts";
+import type { Explanation, LocatedFinding, Verdict } from "../types.ts";
+import type { explanationAnswer, findingAnswer, verdictAnswer } from "./answers.ts";
 
 export interface Reply {
   readonly status: number;
@@ -71,6 +71,21 @@ export function findingBody(finding: LocatedFinding): z.input<typeof findingAnsw
 
 function milliseconds(value: number): number {
   return Math.round(value * 1000) / 1000;
+}
+
+/** @returns an explanation in the names of the wire */
+export function explanationBody(explanation: Explanation): z.input<typeof explanationAnswer> {
+  const { messageIndex, partIndex, start, end, window, score, scoreWithout, passes } = explanation;
+  return {
+    start,
+    end,
+    window,
+    score,
+    score_without: scoreWithout,
+    passes,
+    ...(messageIndex === undefined ? {} : { message_index: messageIndex }),
+    ...(partIndex === undefined ? {} : { part_index: partIndex }),
+  };
 }
 
 /** @returns a verdict in the names of the wire */

@@ -4,6 +4,7 @@ import type { DiskCache } from "../cache/disk.ts";
 import { keyMaker } from "../cache/key.ts";
 import { MemoryCache } from "../cache/memory.ts";
 import type { Settings } from "../config/schema.ts";
+import { createExplainer, type Explainer } from "../explain.ts";
 import { createInspector, type Inspector, type Observer } from "../inspect.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { type Native, native } from "../model/native.ts";
@@ -22,6 +23,7 @@ export class ServiceError extends Error {
 
 export interface Service {
   readonly inspector: Inspector;
+  readonly explainer: Explainer;
   readonly model: Model;
   readonly cache: Cache;
   readonly cores: CorePlan;
@@ -95,7 +97,20 @@ export async function openService(
     now: () => performance.now(),
   });
   const kernelsAvailable = system.kernels().available;
-  return { inspector, model, cache, cores, kernelsAvailable, close: () => model.close() };
+  const explainer = createExplainer({
+    model,
+    passesMax: () => settings["explain.passesMax"],
+    now: () => performance.now(),
+  });
+  return {
+    inspector,
+    explainer,
+    model,
+    cache,
+    cores,
+    kernelsAvailable,
+    close: () => model.close(),
+  };
 }
 
 /** What `GET /v1/info` and `ghostai info` tell. */

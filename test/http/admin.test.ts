@@ -8,7 +8,7 @@ import { createRoutes, createStateRoutes } from "../../src/http/routes/index.ts"
 import { HttpServer } from "../../src/http/server.ts";
 import { cursorOf, type LogPage, type LogQuery, type LogRow } from "../../src/log/query.ts";
 import { Statistics } from "../../src/service/statistics.ts";
-import { defaults, newMetrics, openAccess, openSealer, verdictOf } from "./harness.ts";
+import { defaults, newMetrics, openAccess, openSealer, unexplained, verdictOf } from "./harness.ts";
 
 const emptyPage: LogPage = { rows: [], plan: { index: "by_time", examined: 0 } };
 
@@ -65,6 +65,7 @@ const publicRoutes = createRoutes({
   info: () => ({}),
   access: () => openAccess,
   sealer: () => openSealer,
+  explainer: unexplained,
   record: () => undefined,
   metrics: newMetrics(),
 });

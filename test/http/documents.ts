@@ -5,7 +5,7 @@ import type { Operation, Route } from "../../src/http/operation.ts";
 import type { Reply } from "../../src/http/reply.ts";
 import { createRoutes, createStateRoutes } from "../../src/http/routes/index.ts";
 import { packageVersion } from "../../src/service/package.ts";
-import { defaults, newMetrics, openAccess, openSealer } from "./harness.ts";
+import { defaults, newMetrics, openAccess, openSealer, unexplained } from "./harness.ts";
 
 const nothing = () => Promise.reject();
 const version = packageVersion();
@@ -18,6 +18,7 @@ export const publicRoutes = createRoutes({
   inspector: { inspect: nothing },
   access: () => openAccess,
   sealer: () => openSealer,
+  explainer: unexplained,
   record: () => undefined,
 });
 

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { readSettings } from "../../src/config/read.ts";
 import type { Settings } from "../../src/config/schema.ts";
 import { GhostError } from "../../src/errors.ts";
+import type { Explainer } from "../../src/explain.ts";
 import type { Operation, Route } from "../../src/http/operation.ts";
 import { type Access, createRoutes } from "../../src/http/routes/index.ts";
 import type { ScanDependencies } from "../../src/http/routes/scan.ts";
@@ -81,6 +82,9 @@ const infoOfNothing = {
 
 export const openAccess: Access = { trustedProxies: new BlockList() };
 
+/** Explains nothing. */
+export const unexplained: Explainer = { explain: async () => undefined };
+
 /** A sealer of restore tokens with a key of its own. */
 export const openSealer = new Sealer(
   [drawSealKey()],
@@ -90,6 +94,7 @@ export const openSealer = new Sealer(
 
 export interface Options {
   readonly sealer?: Sealer;
+  readonly explainer?: Explainer;
   readonly inspect?: Inspector["inspect"];
   readonly access?: Access;
   readonly record?: ScanDependencies["record"];
@@ -155,6 +160,7 @@ export async function withServer(
     info: () => infoOfNothing,
     access: () => options.access ?? openAccess,
     sealer: () => options.sealer ?? openSealer,
+    explainer: options.explainer ?? unexplained,
     record: options.record ?? (() => undefined),
     metrics,
   });

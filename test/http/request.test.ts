@@ -27,6 +27,7 @@ test("a text", () => {
   assert.deepEqual(read({ text: "a" }), {
     prompts: [{ id: "r", segments: [{ text: "a", origin: "user" }] }],
     isBatch: false,
+    explain: false,
     redact: false,
     restore: false,
     source: { text: "a" },

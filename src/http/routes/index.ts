@@ -6,6 +6,7 @@ import { RateLimits } from "../../access/limits.ts";
 import { clientAddress, isTrusted } from "../../access/proxies.ts";
 import type { Settings } from "../../config/schema.ts";
 import type { GhostError } from "../../errors.ts";
+import type { Explainer } from "../../explain.ts";
 import type { Inspector } from "../../inspect.ts";
 import type { Sealer } from "../../redact/seal.ts";
 import { BodyCollector } from "../body.ts";
@@ -31,6 +32,7 @@ export interface RouteDependencies {
   readonly settings: Settings;
   readonly access: () => Access;
   readonly inspector: Inspector;
+  readonly explainer: Explainer;
   /** Why no scan may begin, or nothing. */
   readonly refusal: () => GhostError | undefined;
   readonly info: () => unknown;
@@ -91,6 +93,8 @@ export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<strin
   const observes = () => settings.access === "observe";
   const shared: ScanDependencies = {
     inspector,
+    explainer: dependencies.explainer,
+    explainsBlocked: () => settings["explain.onBlock"],
     redaction: new Redaction({
       settings,
       sealer: dependencies.sealer,

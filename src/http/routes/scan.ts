@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { mapBounded } from "../../bounded.ts";
 import { Aborted, GhostError } from "../../errors.ts";
+import type { Explainer } from "../../explain.ts";
 import type { Inspector } from "../../inspect.ts";
-import { type Action, actions, type Prompt, type Verdict } from "../../types.ts";
+import { type Action, actions, type Explanation, type Prompt, type Verdict } from "../../types.ts";
 import { batchAnswer, verdictAnswer } from "../answers.ts";
 import type { BodyCollector } from "../body.ts";
 import type { Exchange } from "../exchange.ts";
@@ -11,7 +12,7 @@ import { parseJson } from "../json.ts";
 import type { RequestLimits } from "../list.ts";
 import { type Description, json, type Operation } from "../operation.ts";
 import type { Redaction } from "../redaction.ts";
-import { jsonReply, type Reply, verdictBody } from "../reply.ts";
+import { explanationBody, jsonReply, type Reply, verdictBody } from "../reply.ts";
 import { type ScanRequest, scanRequest, toScanRequest } from "../request.ts";
 
 export interface ScanDependencies {
@@ -19,6 +20,9 @@ export interface ScanDependencies {
   readonly bodies: BodyCollector;
   readonly limits: RequestLimits;
   readonly redaction: Redaction;
+  readonly explainer: Explainer;
+  /** Whether what is blocked is explained unasked. */
+  readonly explainsBlocked: () => boolean;
   /** Scan requests under way at once; the next is refused as busy. */
   readonly requestsWaitingMax: () => number;
   /** @throws GhostError where no scan may begin: not ready yet, or stopping */
@@ -128,11 +132,16 @@ function answer(
   request: ScanRequest,
   verdicts: readonly Verdict[],
   observes: boolean,
+  explanations: readonly (Explanation | undefined)[],
   redacted: object | undefined,
 ): Reply {
-  const bodies = verdicts.map((verdict) =>
-    verdictBody(observes ? { ...verdict, action: "allow" } : verdict),
-  );
+  const bodies = verdicts.map((verdict, index) => {
+    const body = verdictBody(observes ? { ...verdict, action: "allow" } : verdict);
+    const explanation = explanations[index];
+    return explanation === undefined
+      ? body
+      : { ...body, explanation: explanationBody(explanation) };
+  });
   const body = request.isBatch ? { results: bodies } : bodies[0];
   return jsonReply(200, redacted === undefined ? body : { ...body, redacted });
 }
@@ -141,7 +150,7 @@ function answer(
 export function scanOperation(dependencies: ScanDependencies): Operation {
   const { inspector, bodies, limits, admit, identify, observes, record, answered, now } =
     dependencies;
-  const { redaction } = dependencies;
+  const { redaction, explainer } = dependencies;
   let waiting = 0;
 
   const refuseWhereFull = () => {
@@ -149,27 +158,50 @@ export function scanOperation(dependencies: ScanDependencies): Operation {
     if (waiting >= max) throw new GhostError("busy", `at most ${max}`);
   };
 
-  async function inspectAll(
+  /** Bounds how many requests are under way, and ends the work of one whose client went away. */
+  async function underWay<T>(
     exchange: Exchange,
-    prompts: readonly Prompt[],
-    deadlineAt: number,
-  ): Promise<Verdict[]> {
+    work: (leaving: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     refuseWhereFull();
     waiting++;
-    const admission = { isAdmitted: false };
     const leaving = new AbortController();
     exchange.onAborted(() => {
       dependencies.abandoned();
       leaving.abort();
     });
     try {
-      return await mapBounded(prompts, batchInFlightMax, (prompt) => {
-        if (exchange.isGone) throw new Aborted();
-        return inspector.inspect(prompt, deadlineAt, admission, leaving.signal);
-      });
+      return await work(leaving.signal);
     } finally {
       waiting--;
     }
+  }
+
+  function inspectAll(
+    prompts: readonly Prompt[],
+    deadlineAt: number,
+    leaving: AbortSignal,
+  ): Promise<Verdict[]> {
+    const admission = { isAdmitted: false };
+    return mapBounded(prompts, batchInFlightMax, (prompt) => {
+      if (leaving.aborted) throw new Aborted();
+      return inspector.inspect(prompt, deadlineAt, admission, leaving);
+    });
+  }
+
+  function explainAll(
+    { prompts, explain }: ScanRequest,
+    verdicts: readonly Verdict[],
+    deadlineAt: number,
+    leaving: AbortSignal,
+  ): Promise<(Explanation | undefined)[]> {
+    const explains = (verdict: Verdict) =>
+      explain || (verdict.action === "block" && dependencies.explainsBlocked());
+    return mapBounded([...verdicts.entries()], batchInFlightMax, async ([index, verdict]) =>
+      explains(verdict)
+        ? explainer.explain(prompts[index] as Prompt, verdict, deadlineAt, leaving)
+        : undefined,
+    );
   }
 
   async function recordAll(
@@ -194,13 +226,16 @@ export function scanOperation(dependencies: ScanDependencies): Operation {
     refuseWhereFull();
     const body = await bodies.collect(exchange);
     const request = toScanRequest(parseJson(body), exchange.requestId, limits);
-    const verdicts = await inspectAll(exchange, request.prompts, deadlineAt);
+    const [verdicts, explanations] = await underWay(exchange, async (leaving) => {
+      const inspected = await inspectAll(request.prompts, deadlineAt, leaving);
+      return [inspected, await explainAll(request, inspected, deadlineAt, leaving)];
+    });
     const redacted = request.redact
       ? await redaction.redact(request, caller.keyName, { deadlineAt, exchange })
       : undefined;
     const isDurable = await recordAll(request.prompts, verdicts, caller);
     answered(worst(verdicts), (now() - started) / 1000);
-    const reply = answer(request, verdicts, observes(), redacted);
+    const reply = answer(request, verdicts, observes(), explanations, redacted);
     return isDurable ? { ...reply, headers: { "x-ghostai-logged": "durable" } } : reply;
   };
   return { ...description, handler };
