@@ -155,6 +155,8 @@ Status Int8Encoder::Open(const std::string& model_dir) {
     return Damaged("expected " + std::to_string(header.file_bytes) + " bytes but got " +
                    std::to_string(bytes.size()));
   }
+  if (header.header_checksum != HeaderChecksum(header))
+    return Damaged("the header's checksum is off");
   if (header.config_checksum != Checksum(config_file.bytes())) {
     return Damaged("expected to be made from this config.json");
   }
@@ -182,16 +184,26 @@ Status Int8Encoder::MapSections(const PackedHeader& header) {
   std::vector<PackedSection> table(plan.size());
   std::memcpy(table.data(), table_text.data(), table_bytes);
   std::vector<const char*> sections;
+  size_t end = sizeof(header) + table_bytes;
   for (size_t i = 0; i < plan.size(); ++i) {
     const PackedSection& section = table[i];
-    if (section.bytes != plan[i].bytes || section.offset % 64 != 0 ||
-        section.offset > bytes.size() || section.bytes > bytes.size() - section.offset) {
-      return Damaged("section '" + plan[i].name + "' does not lie in the file");
+    size_t begin = (end + 63) / 64 * 64;
+    if (section.bytes != plan[i].bytes || section.offset != begin || begin > bytes.size() ||
+        section.bytes > bytes.size() - begin) {
+      return Damaged("section '" + plan[i].name + "' does not lie in its place");
     }
+    if (bytes.substr(end, begin - end).find_first_not_of('\0') != std::string_view::npos) {
+      return Damaged("the padding before section '" + plan[i].name + "' is not zero");
+    }
+    end = begin + section.bytes;
     if (Checksum(bytes.substr(section.offset, section.bytes)) != section.checksum) {
       return Damaged("the checksum of section '" + plan[i].name + "' is off");
     }
     sections.push_back(bytes.data() + section.offset);
+  }
+  if (end != bytes.size()) {
+    return Damaged("expected " + std::to_string(end) + " bytes but got " +
+                   std::to_string(bytes.size()));
   }
   size_t next = 0;
   auto floats = [&]() { return reinterpret_cast<const float*>(sections[next++]); };

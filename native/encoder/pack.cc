@@ -2,6 +2,7 @@
 // IEEE one in a fixed order, so the file has the same bytes on every machine.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -39,6 +40,11 @@ std::vector<SectionPlan> Layout(const Config& config) {
     plan.push_back({"head " + std::to_string(i), (hidden + 1) * 4});
   }
   return plan;
+}
+
+uint64_t HeaderChecksum(const PackedHeader& header) {
+  return Checksum(
+      {reinterpret_cast<const char*>(&header), offsetof(PackedHeader, header_checksum)});
 }
 
 namespace {
@@ -253,6 +259,7 @@ Status PackModel(const std::string& model_dir) {
   header.weights_bytes = tensors.bytes().size();
   header.table_checksum =
       Checksum({reinterpret_cast<const char*>(table.data()), table.size() * sizeof(PackedSection)});
+  header.header_checksum = HeaderChecksum(header);
   return WriteFile(model_dir + "/model.int8", header, table, packer.sections());
 }
 

@@ -2,8 +2,9 @@
 // config.json and model.safetensors, memory-mapped at run time.
 //
 // Little-endian. A header, then `section_count` sections, each at a multiple of
-// 64 bytes; the order is fixed by the config (see Layout), so a section needs no
-// name, only its place, size and checksum.
+// 64 bytes, the first there is after the one before, zeros between them; the order
+// is fixed by the config (see Layout), so a section needs no name, only its
+// place, size and checksum. No byte of the file is without a check at load.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace ghostai {
 
 constexpr char kPackedMagic[8] = {'G', 'H', 'O', 'S', 'T', 'I', '8', '\n'};
-constexpr uint32_t kPackedVersion = 1;
+constexpr uint32_t kPackedVersion = 2;
 
 struct PackedHeader {
   char magic[8];
@@ -26,8 +27,11 @@ struct PackedHeader {
   uint64_t weights_checksum;  // of model.safetensors
   uint64_t weights_bytes;     // its size
   uint64_t table_checksum;    // of the section table
+  uint64_t header_checksum;   // of the header before this field
 };
-static_assert(sizeof(PackedHeader) == 56);
+static_assert(sizeof(PackedHeader) == 64);
+
+uint64_t HeaderChecksum(const PackedHeader& header);
 
 struct PackedSection {
   uint64_t offset;

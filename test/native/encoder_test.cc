@@ -1,7 +1,11 @@
 // The int8 encoder against the fp32 reference, alone and in batches, and what
 // becomes of damaged files.
+#include <fcntl.h>
+
 #include <cmath>
+#include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "check.h"
@@ -35,11 +39,6 @@ std::vector<std::vector<int32_t>> RandomWindows(size_t count, uint32_t tokens_ma
       id = static_cast<int32_t>(random() % static_cast<unsigned>(vocabulary));
   }
   return windows;
-}
-
-StatusCode LoadCode(const std::string& folder) {
-  std::unique_ptr<Encoder> encoder;
-  return Encoder::Load(folder, "", &encoder).code;
 }
 
 double Probability(double logit) { return 1 / (1 + std::exp(-logit)); }
@@ -183,41 +182,143 @@ TEST(packing_gives_the_same_bytes_and_certified_pairs) {
   CHECK(checked > 1000);
 }
 
-TEST(a_changed_byte_in_every_section_is_found) {
+// What loading says of `folder`, empty where it loads.
+std::string LoadMessage(const std::string& folder) {
+  std::unique_ptr<Encoder> encoder;
+  Status status = Encoder::Load(folder, "", &encoder);
+  CHECK(status.ok() || status.code == StatusCode::kModelDamaged);
+  return status.message;
+}
+
+// Changes one byte of model.int8 in place, checks that loading refuses it and says `part`, and
+// changes it back.
+void CheckFound(const std::string& folder, size_t at, int bit, const std::string& part) {
+  std::string path = folder + "/model.int8";
+  int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  char byte;
+  CHECK(pread(file, &byte, 1, static_cast<off_t>(at)) == 1);
+  char flipped = static_cast<char>(byte ^ 1 << bit);
+  CHECK(pwrite(file, &flipped, 1, static_cast<off_t>(at)) == 1);
+  std::string message = LoadMessage(folder);
+  if (message.empty() || message.find(part) == std::string::npos) {
+    Fail(__FILE__, __LINE__,
+         "byte " + std::to_string(at) + ": expected '" + part + "' in '" + message + "'");
+  }
+  CHECK(pwrite(file, &byte, 1, static_cast<off_t>(at)) == 1);
+  close(file);
+}
+
+struct PackedPart {
+  std::string name;  // as messages have it
+  size_t begin, end;
+};
+
+// All parts of a packed file in order; they leave no byte out.
+std::vector<PackedPart> PartsOf(const std::string& folder) {
+  Config config;
+  CHECK(ReadConfig(ReadAll(folder + "/config.json"), &config).ok());
+  std::vector<SectionPlan> plan = Layout(config);
+  std::string file = ReadAll(folder + "/model.int8");
+  const auto* table = reinterpret_cast<const PackedSection*>(file.data() + sizeof(PackedHeader));
+  size_t end = sizeof(PackedHeader) + plan.size() * sizeof(PackedSection);
+  std::vector<PackedPart> parts = {{"", 0, sizeof(PackedHeader)},
+                                   {"the section table's checksum", sizeof(PackedHeader), end}};
+  for (size_t i = 0; i < plan.size(); ++i) {
+    if (table[i].offset > end)
+      parts.push_back({"the padding before section '" + plan[i].name + "'", end, table[i].offset});
+    end = table[i].offset + table[i].bytes;
+    parts.push_back({"the checksum of section '" + plan[i].name + "'", table[i].offset, end});
+  }
+  CHECK_EQ(end, file.size());
+  return parts;
+}
+
+TEST(a_flipped_bit_anywhere_in_the_packed_file_is_found_and_named) {
   std::string folder = NewFolder();
   WriteSmallModel(folder);
   CHECK(PackModel(folder).ok());
-  CHECK(LoadCode(folder) == StatusCode::kOk);
-  std::string good = ReadAll(folder + "/model.int8");
-  Config config;
-  CHECK(ReadConfig(kSmallConfig, &config).ok());
-  const auto* table = reinterpret_cast<const PackedSection*>(good.data() + sizeof(PackedHeader));
+  CHECK_EQ(LoadMessage(folder), "");
   std::mt19937 random(11);
-  auto flipped = [&](size_t at) {
+  size_t paddings = 0;
+  for (const PackedPart& part : PartsOf(folder)) {
+    paddings += part.name.find("padding") != std::string::npos;
+    // Every byte of the small parts, some of the others, the first and the last among them.
+    size_t size = part.end - part.begin;
+    size_t count = part.begin < sizeof(PackedHeader) + 100 ? size : std::min<size_t>(size, 6);
+    for (size_t i = 0; i < count; ++i) {
+      size_t at = count == size ? i : i == 0 ? 0 : i == 1 ? size - 1 : random() % size;
+      CheckFound(folder, part.begin + at, static_cast<int>(random() % 8), part.name);
+    }
+  }
+  CHECK(paddings > 0);
+  // The header says what it is for in more than one way; its last fields only by its checksum.
+  CheckFound(folder, 0, 0, "magic");
+  CheckFound(folder, 8, 1, "version");
+  CheckFound(folder, 16, 0, "bytes");
+  CheckFound(folder, offsetof(PackedHeader, weights_checksum), 5, "the header's checksum");
+  CheckFound(folder, offsetof(PackedHeader, header_checksum), 5, "the header's checksum");
+  CHECK_EQ(LoadMessage(folder), "");
+  WriteAll(folder + "/config.json", kSmallConfig + " ");
+  CHECK(LoadMessage(folder).find("config.json") != std::string::npos);
+}
+
+TEST(a_packed_file_of_another_length_is_found) {
+  std::string folder = NewFolder();
+  WriteSmallModel(folder, 1, {1, 64, 4, 2, {}});
+  CHECK(PackModel(folder).ok());
+  std::string path = folder + "/model.int8", good = ReadAll(path);
+  std::vector<PackedPart> parts = PartsOf(folder);
+  std::set<size_t> lengths;
+  for (size_t length = 0; length < parts[1].end + 64; ++length) lengths.insert(length);
+  std::mt19937 random(13);
+  for (const PackedPart& part : parts) {
+    for (size_t length : {part.begin, part.begin + 1, part.end - 1,
+                          part.begin + random() % (part.end - part.begin)})
+      lengths.insert(length);
+  }
+  // Cut from the longest down, so that the file is written once.
+  for (auto length = lengths.rbegin(); length != lengths.rend(); ++length) {
+    CHECK(truncate(path.c_str(), static_cast<off_t>(*length)) == 0);
+    if (LoadMessage(folder).empty())
+      Fail(__FILE__, __LINE__, "length " + std::to_string(*length) + " loads");
+  }
+  WriteAll(path, good + std::string(1, '\0'));
+  CHECK(!LoadMessage(folder).empty());
+  WriteAll(path, good);
+  CHECK_EQ(LoadMessage(folder), "");
+}
+
+// Sections that overlap or change places would each have a right checksum.
+TEST(sections_lie_in_their_places) {
+  std::string folder = NewFolder();
+  WriteSmallModel(folder);
+  CHECK(PackModel(folder).ok());
+  std::string good = ReadAll(folder + "/model.int8");
+  size_t count = (PartsOf(folder)[1].end - sizeof(PackedHeader)) / sizeof(PackedSection);
+  auto with = [&](auto&& change) {
     std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] ^ 1 << random() % 8);
+    std::vector<PackedSection> table(count);
+    PackedHeader header;
+    std::memcpy(&header, bad.data(), sizeof(header));
+    std::memcpy(table.data(), bad.data() + sizeof(header), count * sizeof(PackedSection));
+    change(&table);
+    std::memcpy(&bad[sizeof(header)], table.data(), count * sizeof(PackedSection));
+    header.table_checksum =
+        Checksum(std::string_view(bad).substr(sizeof(header), count * sizeof(PackedSection)));
+    header.header_checksum = HeaderChecksum(header);
+    std::memcpy(&bad[0], &header, sizeof(header));
     WriteAll(folder + "/model.int8", bad);
-    return LoadCode(folder);
+    return LoadMessage(folder);
   };
-  size_t sections = Layout(config).size();
-  for (size_t s = 0; s < sections; ++s) {
-    CHECK(flipped(table[s].offset + random() % table[s].bytes) == StatusCode::kModelDamaged);
+  using Table = std::vector<PackedSection>;
+  CHECK_EQ(with([](Table*) {}), "");
+  for (uint64_t offset : {uint64_t{0}, uint64_t{1}, uint64_t{64}, ~uint64_t{63}, ~uint64_t{0}}) {
+    std::string message = with([&](Table* table) { (*table)[1].offset = offset; });
+    CHECK(message.find("section 'word scales' does not lie in its place") != std::string::npos);
   }
-  // The header and the table; bytes 32-39 record the source weights' checksum, which loading does
-  // not compare.
-  for (size_t at = 0; at < sizeof(PackedHeader) + sections * sizeof(PackedSection); ++at) {
-    if (at >= 32 && at < 40) continue;
-    if (flipped(at) != StatusCode::kModelDamaged)
-      Fail(__FILE__, __LINE__, "byte " + std::to_string(at));
-  }
-  for (size_t size :
-       {size_t{1}, size_t{20}, sizeof(PackedHeader) + 10, good.size() / 2, good.size() - 1}) {
-    WriteAll(folder + "/model.int8", good.substr(0, size));
-    CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
-  }
-  WriteAll(folder + "/model.int8", good);
-  WriteAll(folder + "/config.json", std::string(kSmallConfig) + " ");
-  CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
+  CHECK(with([](Table* table) { (*table)[0].bytes += 64; }).find("'word'") != std::string::npos);
+  CHECK(with([](Table* table) { table->back().offset = table->front().offset; }).find("'head 2'") !=
+        std::string::npos);
 }
 
 TEST(missing_files_and_kernels_are_named) {
@@ -361,6 +462,28 @@ TEST(the_shipped_model_agrees_with_pytorch) {
         name.c_str(), far, windows.size(), largest);
     CHECK(far * 10 <= windows.size());
   }
+}
+
+TEST(a_flipped_bit_in_the_shipped_model_s_packed_file_is_found_and_named) {
+  std::string shipped = std::string(SOURCE_DIR) + "/models/ghostai-small", folder = NewFolder();
+  std::error_code error;
+  for (const char* name : {"/config.json", "/model.int8"})
+    std::filesystem::copy_file(shipped + name, folder + name, error);
+  if (error) {
+    std::printf("skipped: there is no packed model in %s\n", shipped.c_str());
+  } else {
+    std::vector<PackedPart> parts = PartsOf(folder);
+    std::mt19937 random(14);
+    for (size_t i = 0; i < 24; ++i) {
+      // The header, the table, the largest section and the last one among them.
+      const PackedPart& part = parts[i < 3    ? i
+                                     : i == 3 ? parts.size() - 1
+                                              : random() % parts.size()];
+      CheckFound(folder, part.begin + random() % (part.end - part.begin),
+                 static_cast<int>(random() % 8), part.name);
+    }
+  }
+  std::filesystem::remove_all(folder);
 }
 
 CHECK_MAIN()
