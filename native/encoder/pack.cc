@@ -85,9 +85,10 @@ float QuantiseChannel(const float* row, int inputs, int8_t* out) {
   float scale =
       std::max(LargestMagnitude(row, inputs) / 127.0f, pair / static_cast<float>(kPairMax));
   RoundRow(row, inputs, scale, out);
-  // Rounding may push a pair over by one: a little more room always ends this.
+  // Rounding may push a pair over by one: a little more room always ends this. A subnormal scale
+  // is not moved by a thousandth, but by a step of its own.
   while (!PairsFit(out, inputs)) {
-    scale *= 1.001f;
+    scale = std::max(scale * 1.001f, std::nextafter(scale, HUGE_VALF));
     RoundRow(row, inputs, scale, out);
   }
   return scale;

@@ -372,6 +372,29 @@ TEST(hostile_safetensors_are_refused) {
   }
 }
 
+// A model whose tensors all repeat two values: what becomes of it when it is packed and loaded.
+Status PackedFrom(float first, float second) {
+  const SmallShape shape = {1, 64, 4, 2, {}};
+  std::string folder = NewFolder(), data;
+  std::vector<SmallTensor> tensors = SmallTensors(shape);
+  for (const SmallTensor& tensor : tensors) {
+    for (size_t i = 0; i < tensor.count; ++i)
+      data.append(reinterpret_cast<const char*>(i % 2 == 0 ? &first : &second), 4);
+  }
+  WriteAll(folder + "/config.json", SmallConfig(shape));
+  WriteAll(folder + "/model.safetensors", TensorFile(SmallHeader(tensors, "F32", 4), data));
+  Status status = PackModel(folder);
+  if (status.ok()) CHECK_EQ(LoadMessage(folder), "");
+  return status;
+}
+
+TEST(weights_of_any_size_are_packed_or_refused) {
+  CHECK(PackedFrom(0, 0).ok());
+  // Subnormal: the scale that fits is the next float, not a thousandth more.
+  for (float ulps = 1; ulps < 300; ++ulps) CHECK(PackedFrom(ulps * 1.4e-45f, 1.1e-43f).ok());
+  CHECK(PackedFrom(1e38f, -1e38f).ok());
+}
+
 TEST(configurations_that_cannot_run_are_refused) {
   auto code = [](const std::string& from, const std::string& to) {
     std::string json = kSmallConfig;
