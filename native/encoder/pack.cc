@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <type_traits>
 
 #include "../ghostai.h"
 #include "../kernels/kernels.h"
@@ -107,6 +108,9 @@ class Packer {
   }
   template <typename T>
   void Add(const std::vector<T>& values) {
+    if constexpr (std::is_floating_point_v<T>) {
+      for (T value : values) finite_ &= std::isfinite(value);
+    }
     sections_.emplace_back(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
   }
   Status AddNorm(const std::string& name) {
@@ -124,6 +128,7 @@ class Packer {
   const SafeTensors& tensors_;
   const Config& config_;
   std::vector<std::string> sections_;
+  bool finite_ = true;  // sums of two weights may not be, though each weight is
 };
 
 Status Packer::AddLinear(const std::vector<std::string>& names, size_t inputs,
@@ -200,6 +205,10 @@ Status Packer::Run() {
     if (Status s = tensors_.Read(head + ".bias", {1}, &bias); !s.ok()) return s;
     values.push_back(bias[0]);
     Add(values);
+  }
+  if (!finite_) {
+    return Status::Error(StatusCode::kModelUnsupported,
+                         "model.safetensors: expected weights whose sums are finite");
   }
   return Status::Ok();
 }

@@ -393,6 +393,8 @@ TEST(weights_of_any_size_are_packed_or_refused) {
   // Subnormal: the scale that fits is the next float, not a thousandth more.
   for (float ulps = 1; ulps < 300; ++ulps) CHECK(PackedFrom(ulps * 1.4e-45f, 1.1e-43f).ok());
   CHECK(PackedFrom(1e38f, -1e38f).ok());
+  // Two neighbours' sum is infinite, and so would be their scale.
+  CHECK(PackedFrom(3e38f, 3e38f).code == StatusCode::kModelUnsupported);
 }
 
 TEST(configurations_that_cannot_run_are_refused) {
