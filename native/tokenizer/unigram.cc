@@ -148,7 +148,7 @@ Status Expect(const Fields& fields, const char* name, const std::string& expecte
   std::string actual = Field(fields, name);
   if (actual == expected) return Status::Ok();
   return Unsupported(std::string("expected ") + name + " \"" + expected + "\" but got \"" +
-                     actual.substr(0, 40) + "\"");
+                     Shown(actual) + "\"");
 }
 
 Status Unigram::ParseNormalizer(JsonReader* reader) {
@@ -170,7 +170,7 @@ Status Unigram::ParseNormalizer(JsonReader* reader) {
   }
   if (reader->failed()) return Damaged(reader->error());
   if (type != "Sequence" || steps.size() != 4) {
-    return Unsupported("expected a Sequence of 4 normalizers but got " + type + " of " +
+    return Unsupported("expected a Sequence of 4 normalizers but got " + Shown(type) + " of " +
                        std::to_string(steps.size()));
   }
   const char* types[] = {"Precompiled", "Lowercase", "Replace", "Strip"};
@@ -215,8 +215,7 @@ Status Unigram::ParsePostProcessor(JsonReader* reader) {
             if (name == "id") {
               reader->ReadString(&value);
               if (inner != "SpecialToken" && value != "A") {
-                return Unsupported("expected the template's text to be A but got " +
-                                   value.substr(0, 40));
+                return Unsupported("expected the template's text to be A but got " + Shown(value));
               }
               single.push_back(inner == "SpecialToken" ? value : "$");
             } else {
@@ -248,7 +247,7 @@ Status Unigram::ParsePostProcessor(JsonReader* reader) {
   if (type != "TemplateProcessing" || single.size() != 3 || single[0] == "$" || single[1] != "$" ||
       single[2] == "$") {
     return Unsupported("expected TemplateProcessing of a token, the text and a token but got " +
-                       type);
+                       Shown(type));
   }
   bos_piece_ = single[0];
   eos_piece_ = single[2];
@@ -289,7 +288,7 @@ Status Unigram::ParseModel(JsonReader* reader) {
     }
   }
   if (reader->failed()) return Damaged(reader->error());
-  if (type != "Unigram") return Unsupported("expected model type Unigram but got " + type);
+  if (type != "Unigram") return Unsupported("expected model type Unigram but got " + Shown(type));
   if (byte_fallback) return Unsupported("expected byte_fallback false but got true");
   size_t count = scores_.size();
   if (count == 0 || count > 4'000'000) return Unsupported("expected 1 to 4,000,000 pieces");
@@ -321,7 +320,7 @@ Status Unigram::ParseModel(JsonReader* reader) {
     return Unsupported("expected the template's tokens among the pieces");
   for (const auto& [piece, id] : special_ids_) {
     if ((piece == bos_piece_ && id != bos_id_) || (piece == eos_piece_ && id != eos_id_)) {
-      return Unsupported("expected the template's id of " + piece + " to be its piece's");
+      return Unsupported("expected the template's id of " + Shown(piece) + " to be its piece's");
     }
   }
   std::sort(sorted.begin(), sorted.end(), [](const SortKey& a, const SortKey& b) {

@@ -412,8 +412,18 @@ TEST(configurations_that_cannot_run_are_refused) {
   CHECK(code("[1,2]", "[2,1]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[3]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[1,2") == StatusCode::kModelDamaged);
+  CHECK(code("1e-12", "1e-300") == StatusCode::kModelUnsupported);
   CHECK(code("1e-12", "0") == StatusCode::kModelUnsupported);
   CHECK(code(":64,", ":\"64\",") == StatusCode::kModelDamaged);
+}
+
+TEST(messages_show_little_of_what_a_file_says) {
+  std::string json = kSmallConfig;
+  json.replace(json.find("bert"), 4, "a\\n" + std::string(1000, 'b'));
+  Config config;
+  CHECK_EQ(ReadConfig(json, &config).message,
+           "config.json: expected model_type bert but got a?" + std::string(38, 'b') + "...");
+  CHECK_EQ(Shown("\xC3\xA9\x7F ~"), "??? ~");
 }
 
 // The real model, where it is there: PyTorch's fp32 run of the stored weights.
