@@ -346,29 +346,28 @@ Status Unigram::Parse(std::string_view json) {
     reader.EnterObject();
     while (reader.NextKey(&key)) {
       Status status;
-      if ((key == "model" && model) || (key == "normalizer" && normalizer) ||
-          (key == "pre_tokenizer" && pre_tokenizer) ||
-          (key == "post_processor" && post_processor)) {
-        return Unsupported("expected one " + key + " but got two");
-      }
-      if (key == "model" && model_pass) {
-        status = ParseModel(&reader);
-        model = true;
-      } else if (key == "normalizer" && !model_pass) {
-        status = ParseNormalizer(&reader);
-        normalizer = true;
-      } else if (key == "pre_tokenizer" && !model_pass) {
-        status = ParsePreTokenizer(&reader);
-        pre_tokenizer = true;
-      } else if (key == "post_processor" && !model_pass) {
-        status = ParsePostProcessor(&reader);
-        post_processor = true;
-      } else if (key == "added_tokens" && !model_pass) {
+      bool* met = key == "model"            ? &model
+                  : key == "normalizer"     ? &normalizer
+                  : key == "pre_tokenizer"  ? &pre_tokenizer
+                  : key == "post_processor" ? &post_processor
+                                            : nullptr;
+      if (met != nullptr && *met) return Unsupported("expected one " + key + " but got two");
+      if (met != nullptr) *met = true;
+      // The second pass alone reads to the end, so what must not be there is looked for in both.
+      if (key == "added_tokens") {
         if (reader.EnterArray() && reader.NextElement()) {
           return Unsupported("expected no added_tokens but got some");
         }
-      } else if ((key == "truncation" || key == "padding") && !model_pass) {
+      } else if (key == "truncation" || key == "padding") {
         if (!reader.ReadNull()) return Unsupported("expected " + key + " null");
+      } else if (key == "model" && model_pass) {
+        status = ParseModel(&reader);
+      } else if (key == "normalizer" && !model_pass) {
+        status = ParseNormalizer(&reader);
+      } else if (key == "pre_tokenizer" && !model_pass) {
+        status = ParsePreTokenizer(&reader);
+      } else if (key == "post_processor" && !model_pass) {
+        status = ParsePostProcessor(&reader);
       } else {
         reader.Skip();
       }
