@@ -7,11 +7,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
+#include <set>
 
 #include "../tokenizer/json.h"
 
 namespace ghostai {
+
+namespace {
+
+bool IsWhole(double value, double largest) {
+  return value >= 0 && value <= largest && value == std::floor(value);
+}
+
+}  // namespace
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
@@ -85,7 +95,8 @@ Status ReadConfig(std::string_view json, Config* config) {
       reader.EnterArray();
       double layer;
       while (reader.NextElement() && reader.ReadNumber(&layer)) {
-        config->exit_layers.push_back(static_cast<int>(std::min(std::max(layer, 0.0), 1e6)));
+        // What is no layer becomes 0, which is none either.
+        config->exit_layers.push_back(IsWhole(layer, 1e6) ? static_cast<int>(layer) : 0);
       }
     } else {
       reader.Skip();
@@ -117,7 +128,8 @@ Status ReadConfig(std::string_view json, Config* config) {
   if (!within(vocabulary, 1, 4'000'000)) return unsupported("vocab_size from 1 to 4,000,000");
   if (!within(positions, 2, 8192)) return unsupported("max_position_embeddings from 2 to 8192");
   // As the float that it becomes: 1e-300 would be zero, and a row of equal values not a number.
-  if (!(static_cast<float>(epsilon) > 0 && epsilon < 1)) return unsupported("layer_norm_eps between 0 and 1");
+  if (!(static_cast<float>(epsilon) > 0 && epsilon < 1))
+    return unsupported("layer_norm_eps between 0 and 1");
   int previous = 0;
   for (int layer : config->exit_layers) {
     if (layer <= previous || layer >= static_cast<int>(layers)) {
@@ -149,8 +161,10 @@ Status SafeTensors::Open(const std::string& path) {
   size_t data = 8 + static_cast<size_t>(header_size);
   JsonReader reader(bytes.substr(8, header_size));
   std::string name, key;
+  std::set<std::string> names;
   reader.EnterObject();
   while (reader.NextKey(&name)) {
+    if (!names.insert(name).second) return damaged("two tensors are called " + Shown(name));
     if (name == "__metadata__") {
       reader.Skip();
       continue;
@@ -176,13 +190,12 @@ Status SafeTensors::Open(const std::string& path) {
     }
     if (reader.failed()) break;
     double room = static_cast<double>(bytes.size() - data);
-    if (offsets.size() != 2 ||
-        !(offsets[0] >= 0 && offsets[0] <= offsets[1] && offsets[1] <= room)) {
+    if (offsets.size() != 2 || !IsWhole(offsets[0], room) || !IsWhole(offsets[1], room) ||
+        offsets[0] > offsets[1]) {
       return damaged("the data of " + Shown(name) + " does not lie in the file");
     }
     for (double size : shape) {
-      if (!(size >= 0 && size <= 1e9))
-        return damaged("the shape of " + Shown(name) + " is not one");
+      if (!IsWhole(size, 1e9)) return damaged("the shape of " + Shown(name) + " is not one");
       tensor.shape.push_back(static_cast<size_t>(size));
     }
     tensor.name = name;

@@ -354,6 +354,11 @@ TEST(hostile_safetensors_are_refused) {
   CHECK(packs(replaced("\"F32\"", "\"F31\"")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[50,64]", "[64,50]")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[50,64]", "[5e9,6]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("[50,64]", "[50,.5]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("[50,64]", "[5e1,6]")) == StatusCode::kModelUnsupported);
+  CHECK(packs(replaced("[50,64]", "[0.5,6]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("[0,12800]", "[0.5,100]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("\"exit_2.weight\"", "\"exit_1.weight\"")) == StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[12800,0]")) == StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[0,12796]")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[0,12800]", "[-8,1280]")) == StatusCode::kModelDamaged);
@@ -411,6 +416,7 @@ TEST(configurations_that_cannot_run_are_refused) {
   CHECK(code(":64,", ":-64,") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[2,1]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[3]") == StatusCode::kModelUnsupported);
+  CHECK(code("[1,2]", "[1.5,2]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[1,2") == StatusCode::kModelDamaged);
   CHECK(code("1e-12", "1e-300") == StatusCode::kModelUnsupported);
   CHECK(code("1e-12", "0") == StatusCode::kModelUnsupported);
