@@ -146,6 +146,8 @@ function fuzz(target: string) {
   };
 }
 
+// What --keep changes is not what ran.
+const head = reportHead();
 // Targets that are killed leave their folders behind; here they are removed with it.
 const scratch = mkdtempSync(join(tmpdir(), "ghostai-fuzz-run-"));
 try {
@@ -159,7 +161,7 @@ try {
     const some = values.target === targets ? [] : values.target.map((name) => `--target ${name}`);
     const options = [`--seconds ${seconds}`, ...some, ...(values.keep ? ["--keep"] : [])];
     const command = `npm run fuzz -- ${options.join(" ")}`;
-    writeReport(values.json, { ...reportHead(), command, core, compiler: compilerVersion(), rows });
+    writeReport(values.json, { ...head, command, core, compiler: compilerVersion(), rows });
   }
   process.exitCode = rows.some((row) => row.ended_early || row.crashes > 0) ? 1 : 0;
 } finally {

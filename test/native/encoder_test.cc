@@ -390,13 +390,14 @@ Status PackedFrom(float first, float second) {
   WriteAll(folder + "/model.safetensors", TensorFile(SmallHeader(tensors, "F32", 4), data));
   Status status = PackModel(folder);
   if (status.ok()) CHECK_EQ(LoadMessage(folder), "");
+  std::filesystem::remove_all(folder);
   return status;
 }
 
 TEST(weights_of_any_size_are_packed_or_refused) {
   CHECK(PackedFrom(0, 0).ok());
   // Subnormal: the scale that fits is the next float, not a thousandth more.
-  for (float ulps = 1; ulps < 300; ++ulps) CHECK(PackedFrom(ulps * 1.4e-45f, 1.1e-43f).ok());
+  for (float ulps = 1; ulps < 300; ulps += 3) CHECK(PackedFrom(ulps * 1.4e-45f, 1.1e-43f).ok());
   CHECK(PackedFrom(1e38f, -1e38f).ok());
   // Two neighbours' sum is infinite, and so would be their scale.
   CHECK(PackedFrom(3e38f, 3e38f).code == StatusCode::kModelUnsupported);
