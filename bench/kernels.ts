@@ -10,26 +10,29 @@
  * is the same with the whole model's weights passing by, so that they come from where they lie in a
  * forward pass. Shares are medians of each round's own.
  */
-import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
-import { reportHead, table, writeReport } from "./lib/report.ts";
+import { lastCore, runOnCore } from "./lib/core.ts";
+import { kernelSets } from "./lib/kernels.ts";
+import { type Row, reportHead, reportText, writeReport } from "./lib/report.ts";
 
-const core = "1";
 const { values } = parseArgs({
   options: {
     json: { type: "string" },
-    kernels: { type: "string", default: "" },
+    kernels: { type: "string" },
     rounds: { type: "string", default: "9" },
     slice: { type: "string", default: "0.02" },
     build: { type: "string", default: "build" },
   },
 });
+const core = lastCore();
 
+/** One case as the program prints it. Rates in 10^9 multiply-accumulates a second. */
 interface Line {
   readonly kernels: string;
   readonly shape: string;
   readonly inputs: number;
   readonly outputs: number;
+  /** Rows of activations: tokens of a window. */
   readonly rows: number;
   readonly peak_instructions: string;
   readonly peak: number;
@@ -41,42 +44,81 @@ interface Line {
   readonly far_share: number;
 }
 
-const program = `${values.build}/Release/ghostai-kernels-bench`;
-const chosen = values.kernels === "" ? [] : ["--kernels", values.kernels];
-const args = ["--rounds", values.rounds, "--slice", values.slice, ...chosen];
-const output = execFileSync("taskset", ["-c", core, program, ...args], { encoding: "utf8" });
-const rows = output
-  .trim()
-  .split("\n")
-  .map((line) => JSON.parse(line) as Line);
+interface KernelRow extends Row {
+  readonly kernels: string;
+  readonly measures: "product" | "linear" | "far" | null;
+  readonly shape: string | null;
+  readonly inputs: number | null;
+  readonly outputs: number | null;
+  readonly tokens: number | null;
+  /** What the share is of, in the row's unit. */
+  readonly peak: number | null;
+}
 
-const percent = (share: number) => `${Math.round(share * 1000) / 10} %`;
-console.log(
-  table(
-    rows.map((row) => ({
-      kernels: row.kernels,
-      shape: `${row.shape} ${row.inputs}>${row.outputs}`,
-      rows: row.rows,
-      "peak GMAC/s": row.peak,
-      "product GMAC/s": row.product,
-      "of peak": percent(row.product_share),
-      "linear GMAC/s": row.linear,
-      "linear of peak": percent(row.linear_share),
-      "far GMAC/s": row.far,
-      "far of peak": percent(row.far_share),
-    })),
-  ),
-);
-for (const kernels of new Set(rows.map((row) => row.kernels))) {
-  const instructions = rows.find((row) => row.kernels === kernels)?.peak_instructions;
-  console.log(`peak of ${kernels}: ${instructions}`);
+const unit = "GMAC/s";
+const peerless = { unit, peers: {}, ratio: null } as const;
+
+function rowsOf(line: Line): KernelRow[] {
+  const { kernels, shape, inputs, outputs, rows: tokens, peak } = line;
+  return (["product", "linear", "far"] as const).map((measures) => ({
+    name: `${kernels} ${measures}, ${shape} ${inputs}>${outputs}, ${tokens} tokens`,
+    ...peerless,
+    ours: line[measures],
+    share_of_peak: line[`${measures}_share`],
+    kernels,
+    measures,
+    shape,
+    inputs,
+    outputs,
+    tokens,
+    peak,
+  }));
+}
+
+function notMeasured(kernels: string, why: string): KernelRow {
+  return {
+    name: kernels,
+    ...peerless,
+    ours: null,
+    share_of_peak: null,
+    not_measured: why,
+    kernels,
+    measures: null,
+    shape: null,
+    inputs: null,
+    outputs: null,
+    tokens: null,
+    peak: null,
+  };
+}
+
+const wanted = values.kernels?.split(",");
+const sets = kernelSets().filter(({ name }) => wanted === undefined || wanted.includes(name));
+const rows: KernelRow[] = [];
+const peakInstructions: Record<string, string> = {};
+for (const { name, notMeasured: why } of sets) {
+  if (why !== undefined) {
+    rows.push(notMeasured(name, why));
+    continue;
+  }
+  const args = ["--rounds", values.rounds, "--slice", values.slice, "--kernels", name];
+  const output = runOnCore(core, `${values.build}/Release/ghostai-kernels-bench`, args);
+  for (const text of output.trim().split("\n")) {
+    const line = JSON.parse(text) as Line;
+    peakInstructions[name] = line.peak_instructions;
+    rows.push(...rowsOf(line));
+  }
 }
 const report = {
   ...reportHead(),
-  unit: "10^9 multiply-accumulates a second",
+  missing_peers: [],
   core,
   rounds: Number(values.rounds),
   slice_seconds: Number(values.slice),
+  peak_instructions: peakInstructions,
   rows,
 };
+console.log(reportText(report, { columns: [{ title: "peak", value: (row) => row.peak }] }));
+for (const [kernels, instructions] of Object.entries(peakInstructions))
+  console.log(`peak of ${kernels}: ${instructions}`);
 if (values.json !== undefined) writeReport(values.json, report);

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -40,6 +41,8 @@ const char* CodeName(StatusCode code) {
       return "ERR_MODEL_BUSY";
     case StatusCode::kDeadlineExceeded:
       return "ERR_MODEL_DEADLINE";
+    case StatusCode::kCancelled:
+      return "ERR_MODEL_CANCELLED";
     case StatusCode::kClosed:
       return "ERR_MODEL_CLOSED";
     case StatusCode::kOutOfMemory:
@@ -128,12 +131,23 @@ void EachItem(Napi::Value value, const std::string& name, Item&& item) {
 
 constexpr int64_t kCoreMax = (1 << 18) - 1;
 constexpr int64_t kLogitMax = 1'000'000;
+constexpr int64_t kTicketMax = 9'007'199'254'740'991;
 
 // ---- results ---------------------------------------------------------------
 
-Napi::Object MakeScore(Napi::Env env, const Call& call) {
-  Napi::Float64Array windows = Napi::Float64Array::New(env, call.windows.size() * 5);
-  double* out = windows.Data();
+// One array for everything: an object with its properties would cost more than all the rest of an
+// answer. src/model/native.ts names the numbers.
+Napi::Float64Array MakeScore(Napi::Env env, const Call& call) {
+  constexpr size_t kCallFields = 6, kWindowFields = 5;
+  Napi::Float64Array result =
+      Napi::Float64Array::New(env, kCallFields + call.windows.size() * kWindowFields);
+  double* out = result.Data();
+  *out++ = call.tokens;
+  *out++ = call.passes;
+  *out++ = call.truncated;
+  *out++ = call.queue_ms;
+  *out++ = call.tokenize_ms;
+  *out++ = call.model_ms;
   for (const ghostai::WindowScore& window : call.windows) {
     *out++ = window.text;
     *out++ = window.begin;
@@ -141,14 +155,6 @@ Napi::Object MakeScore(Napi::Env env, const Call& call) {
     *out++ = static_cast<double>(window.score.logit);
     *out++ = window.score.head;
   }
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("windows", windows);
-  result.Set("tokens", call.tokens);
-  result.Set("passes", call.passes);
-  result.Set("truncated", Napi::Boolean::New(env, call.truncated));
-  result.Set("queueMs", call.queue_ms);
-  result.Set("tokenizeMs", call.tokenize_ms);
-  result.Set("modelMs", call.model_ms);
   return result;
 }
 
@@ -162,6 +168,7 @@ class Handle : public std::enable_shared_from_this<Handle> {
   ~Handle();
 
   Napi::Value Score(const Napi::CallbackInfo& info);
+  void Cancel(const Napi::CallbackInfo& info);
   Napi::Value Stats(Napi::Env env) const;
   Napi::Value Close(Napi::Env env);
 
@@ -174,12 +181,23 @@ class Handle : public std::enable_shared_from_this<Handle> {
     std::shared_ptr<Handle> handle;
   };
 
+  // A call between its submission and its answer; the call's `user` points to it. Only the event
+  // loop's thread touches it.
+  struct Flight {
+    Call* call;
+    Napi::Promise::Deferred deferred;
+    int64_t ticket;
+    std::list<Flight>::iterator self;
+  };
+
   class Joiner;
 
-  void Done(Call* call);  // on an inference thread
-  void Fill(const Napi::CallbackInfo& info, Call* call);
+  void Done(Call* call);  // on any thread
+  // The calls of the arguments, linked by `then`.
+  Call* Fill(const Napi::CallbackInfo& info, int64_t* ticket);
+  void ReleaseAll(Call* first);
   void Drain(Napi::Env env);
-  static void Answer(Napi::Env env, Call* call);
+  static void Answer(Napi::Env env, const Flight& flight);
   void FinishClose();
   Call* TakeFinished();
   static void OnEnvironmentEnd(void* handle);
@@ -188,7 +206,7 @@ class Handle : public std::enable_shared_from_this<Handle> {
   Wake wake_;
   WakeLife* wake_life_ = nullptr;
   napi_env env_ = nullptr;
-  size_t in_flight_ = 0;
+  std::list<Flight> flights_;
   std::shared_ptr<Handle> while_in_flight_;
   bool closing_ = false;
   bool closed_ = true;  // until it is open
@@ -253,10 +271,10 @@ void Handle::OnEnvironmentEnd(void* data) {
   handle->closed_ = true;
   for (Call* call = handle->TakeFinished(); call != nullptr;) {
     Call* next = call->next;
-    delete static_cast<Napi::Promise::Deferred*>(call->user);
     handle->engine_->Release(call);
     call = next;
   }
+  handle->flights_.clear();
   handle->wake_.Abort();
   // May be the last owner.
   std::shared_ptr<Handle> last = std::move(handle->while_in_flight_);
@@ -297,9 +315,12 @@ void Handle::Drain(Napi::Env env) {
   for (Call* call = TakeFinished(); call != nullptr;) {
     Call* next = call->next;
     Napi::HandleScope scope(env);
-    Answer(env, call);
+    if (auto* flight = static_cast<Flight*>(call->user)) {
+      Answer(env, *flight);
+      flights_.erase(flight->self);
+    }
     engine_->Release(call);
-    if (--in_flight_ == 0 && !closed_) {
+    if (flights_.empty() && !closed_) {
       wake_.Unref(env);
       while_in_flight_.reset();
     }
@@ -307,78 +328,118 @@ void Handle::Drain(Napi::Env env) {
   }
 }
 
-void Handle::Answer(Napi::Env env, Call* call) {
-  std::unique_ptr<Napi::Promise::Deferred> deferred(
-      static_cast<Napi::Promise::Deferred*>(call->user));
+void Handle::Answer(Napi::Env env, const Flight& flight) {
+  const Call& call = *flight.call;
   try {
-    if (!call->status.ok()) {
-      deferred->Reject(MakeError(env, call->status).Value());
+    if (!call.status.ok()) {
+      flight.deferred.Reject(MakeError(env, call.status).Value());
       return;
     }
     try {
-      deferred->Resolve(MakeScore(env, *call));
+      flight.deferred.Resolve(MakeScore(env, call));
     } catch (const Napi::Error& error) {
-      deferred->Reject(error.Value());
+      flight.deferred.Reject(error.Value());
     }
   } catch (const Napi::Error&) {
     // The environment is ending and runs no more JavaScript: nobody waits for the answer.
   }
 }
 
-void Handle::Fill(const Napi::CallbackInfo& info, Call* call) {
+Call* Handle::Fill(const Napi::CallbackInfo& info, int64_t* ticket) {
   Napi::Env env = info.Env();
   Napi::Object options = ObjectArgument(info, 2, "options");
   Napi::Value early = options.Get("earlyExit");
   if (!early.IsBoolean()) throw Unexpected("true or false", "earlyExit", early);
-  call->may_exit_early = early.As<Napi::Boolean>().Value();
-  call->windows_max =
+  bool may_exit_early = early.As<Napi::Boolean>().Value();
+  auto windows_max =
       static_cast<uint32_t>(ToInteger(options.Get("windowsMax"), "windowsMax", 1, 100'000'000));
-  call->deadline_ms = ToNumber(options.Get("deadlineMs"), "deadlineMs", 0, 1'000'000'000'000);
-  size_t count = 0;
-  EachItem(info[1], "texts", [&](uint32_t i, Napi::Value text) {
-    if (!text.IsString()) throw Unexpected("a string", "texts[" + std::to_string(i) + "]", text);
-    if (call->texts.size() <= i) call->texts.emplace_back();
-    // Straight into the pooled buffer, without a string of its own.
-    size_t length = 0;
-    napi_get_value_string_utf16(env, text, nullptr, 0, &length);
-    call->texts[i].resize(length + 1);
-    napi_get_value_string_utf16(env, text, call->texts[i].data(), length + 1, &length);
-    call->texts[i].resize(length);
-    ++count;
-  });
-  if (count == 0) {
-    throw InvalidArgument(env, "Expected at least one text for texts but received an empty array");
+  double deadline_ms = ToNumber(options.Get("deadlineMs"), "deadlineMs", 0, 1'000'000'000'000);
+  Napi::Value given_ticket = options.Get("ticket");
+  *ticket = given_ticket.IsUndefined() ? -1 : ToInteger(given_ticket, "ticket", 0, kTicketMax);
+  Call* first = nullptr;
+  Call** link = &first;
+  try {
+    EachItem(info[1], "segments", [&](uint32_t i, Napi::Value segment) {
+      Call* call = engine_->Acquire();
+      *link = call;
+      link = &call->then;
+      call->windows_max = windows_max;
+      call->may_exit_early = may_exit_early;
+      call->deadline_ms = deadline_ms;
+      std::string name = "segments[" + std::to_string(i) + "]";
+      size_t count = 0;
+      EachItem(segment, name, [&](uint32_t j, Napi::Value text) {
+        if (!text.IsString())
+          throw Unexpected("a string", name + "[" + std::to_string(j) + "]", text);
+        if (call->texts.size() <= j) call->texts.emplace_back();
+        // Straight into the pooled buffer, without a string of its own.
+        size_t length = 0;
+        napi_get_value_string_utf16(env, text, nullptr, 0, &length);
+        call->texts[j].resize(length + 1);
+        napi_get_value_string_utf16(env, text, call->texts[j].data(), length + 1, &length);
+        call->texts[j].resize(length);
+        ++count;
+      });
+      if (count == 0) {
+        throw InvalidArgument(
+            env, "Expected at least one text for " + name + " but received an empty array");
+      }
+      call->texts.resize(count);
+    });
+    if (first == nullptr) {
+      throw InvalidArgument(
+          env, "Expected at least one segment for segments but received an empty array");
+    }
+  } catch (const std::bad_alloc&) {
+    ReleaseAll(first);
+    throw MakeError(env, Status::Error(StatusCode::kOutOfMemory, "No memory for the texts"));
+  } catch (...) {
+    ReleaseAll(first);
+    throw;
   }
-  call->texts.resize(count);
+  return first;
+}
+
+void Handle::ReleaseAll(Call* first) {
+  for (Call* next; first != nullptr; first = next) {
+    next = first->then;
+    engine_->Release(first);
+  }
 }
 
 Napi::Value Handle::Score(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Call* call = engine_->Acquire();
-  try {
-    Fill(info, call);
-  } catch (const std::bad_alloc&) {
-    engine_->Release(call);
-    throw MakeError(env, Status::Error(StatusCode::kOutOfMemory, "No memory for the texts"));
-  } catch (...) {
-    engine_->Release(call);
-    throw;
+  int64_t ticket;
+  Call* first = Fill(info, &ticket);
+  // The promises are made before: once the calls are submitted, nothing may fail here any more.
+  std::list<Flight> flights;
+  Napi::Array promises = Napi::Array::New(env);
+  for (Call* call = first; call != nullptr; call = call->then) {
+    flights.push_back({call, Napi::Promise::Deferred::New(env), ticket, {}});
+    flights.back().self = std::prev(flights.end());
+    call->user = &flights.back();
+    promises.Set(promises.Length(), flights.back().deferred.Promise());
   }
-  auto deferred = std::make_unique<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
-  Napi::Promise promise = deferred->Promise();
-  call->user = deferred.get();
-  Status status = engine_->Submit(call);
+  Status status = engine_->Submit(first);
   if (!status.ok()) {
-    engine_->Release(call);
-    deferred->Reject(MakeError(env, status).Value());
-    return promise;
+    ReleaseAll(first);
+    // A deferred that never settles is never freed; nobody sees these.
+    for (const Flight& flight : flights) flight.deferred.Resolve(env.Undefined());
+    throw MakeError(env, status);
   }
-  static_cast<void>(deferred.release());
-  if (in_flight_++ == 0) {
+  if (flights_.empty()) {
     wake_.Ref(env);
     while_in_flight_ = shared_from_this();
   }
-  return promise;
+  flights_.splice(flights_.end(), flights);
+  return promises;
+}
+
+void Handle::Cancel(const Napi::CallbackInfo& info) {
+  int64_t ticket = ToInteger(info[1], "ticket", 0, kTicketMax);
+  for (const Flight& flight : flights_) {
+    if (flight.ticket == ticket) engine_->Cancel(flight.call);
+  }
 }
 
 Napi::Value Handle::Stats(Napi::Env env) const {
@@ -395,6 +456,7 @@ Napi::Value Handle::Stats(Napi::Env env) const {
   number("requests", stats.requests);
   number("refusedBusy", stats.refused_busy);
   number("refusedDeadline", stats.refused_deadline);
+  number("cancelled", stats.cancelled);
   number("windows", stats.windows);
   number("tokens", stats.tokens);
   number("batches", stats.batches);
@@ -471,6 +533,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Score(const Napi::CallbackInfo& info) { return ToHandle(info).Score(info); }
+void Cancel(const Napi::CallbackInfo& info) { ToHandle(info).Cancel(info); }
 Napi::Value Stats(const Napi::CallbackInfo& info) { return ToHandle(info).Stats(info.Env()); }
 Napi::Value Close(const Napi::CallbackInfo& info) { return ToHandle(info).Close(info.Env()); }
 
@@ -522,6 +585,7 @@ Napi::Value LockFile(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("open", Napi::Function::New(env, Open, "open"));
   exports.Set("score", Napi::Function::New(env, Score, "score"));
+  exports.Set("cancel", Napi::Function::New(env, Cancel, "cancel"));
   exports.Set("stats", Napi::Function::New(env, Stats, "stats"));
   exports.Set("close", Napi::Function::New(env, Close, "close"));
   Napi::Object system = Napi::Object::New(env);

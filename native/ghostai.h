@@ -27,13 +27,17 @@ struct Token {
 };
 
 // A tokenizer as `tokenizer.json` describes it (Unigram with a precompiled
-// character map, lower case, Metaspace). Immutable after Load, so any number of
-// threads may encode at once. Ids equal those of Hugging Face `tokenizers`.
+// character map, lower case, Metaspace). Immutable, so any number of threads
+// may encode at once. Ids equal those of Hugging Face `tokenizers`.
 class Tokenizer {
  public:
   // Scratch of one thread. Grows to the largest text met and is then reused.
   class Scratch;
 
+  // Maps `<model_dir>/tokenizer.packed`. Refuses one with a wrong checksum or a wrong index
+  // anywhere, and one that was made from another tokenizer.json than the one that lies beside it.
+  static Status Open(const std::string& model_dir, std::unique_ptr<Tokenizer>* out);
+  // Reads a tokenizer.json and builds the tables anew: what the import step does.
   static Status Load(const std::string& tokenizer_json_path, std::unique_ptr<Tokenizer>* out);
   virtual ~Tokenizer() = default;
 
@@ -83,9 +87,9 @@ class Encoder {
   class Scratch;
 
   // `kernels` is "" (best of this CPU) or a name of AvailableKernels().
-  // Refuses a packed file with a wrong checksum in any section, and one that was
-  // made from another config.json. The packed file also records the source
-  // weights' checksum; the manifest's SHA-256 is what ties the files together.
+  // Refuses a packed file with a wrong checksum anywhere, and one that was made
+  // from another config.json, or from a model.safetensors of another size than
+  // the one that lies beside it.
   static Status Load(const std::string& model_dir, std::string_view kernels,
                      std::unique_ptr<Encoder>* out);
   virtual ~Encoder() = default;
@@ -122,6 +126,9 @@ std::vector<std::string> BuiltKernels();
 // int8 weights per output channel, the same bytes on every machine.
 Status PackModel(const std::string& model_dir);
 
+// Writes `<model_dir>/tokenizer.packed` from tokenizer.json: the same bytes on every machine.
+Status PackTokenizer(const std::string& model_dir);
+
 // Slow fp32 forward pass straight from model.safetensors, scalar code that
 // shares nothing with the int8 path: what the int8 path is tested against.
 Status ReferenceLogits(const std::string& model_dir,
@@ -147,8 +154,12 @@ class Call {
   std::vector<std::u16string> texts;  // well-formed UTF-16
   uint32_t windows_max = 1;           // windows computed at most; earlier texts first
   bool may_exit_early = true;
-  double deadline_ms = 0;  // waiting longer than this is answered with kDeadlineExceeded
+  // Milliseconds from Submit after which no further window is begun; the answer is then
+  // kDeadlineExceeded.
+  double deadline_ms = 0;
   void* user = nullptr;
+  // Submitted with this one and computed after it: the next text of the same prompt.
+  Call* then = nullptr;
 
   // --- the answer, valid from `done` until Release ---
   Status status;
@@ -166,24 +177,25 @@ struct EngineOptions {
   std::string kernels;           // "" chooses
   std::vector<int> cores;        // one inference thread each, pinned to it; empty: see threads
   int threads = 1;               // unpinned threads, used when cores is empty
-  size_t queue_max = 1024;       // calls waiting; the next is refused with kBusy
+  size_t queue_max = 1024;       // prompts waiting; the next is refused with kBusy
   uint32_t window_tokens = 128;  // tokens of a window, special tokens included
   uint32_t window_stride = 96;   // tokens from one window's start to the next
   std::vector<ExitRule> exits;   // one an early head of the model; empty: no window leaves early
-  // Called on an inference thread, or on the thread that closes, exactly once a submitted call.
-  // Must not block and must not call the engine, Release excepted.
+  // Called exactly once a submitted call, on a thread of the engine or on the one that cancels or
+  // closes. Must not block and must not call the engine, Release excepted.
   std::function<void(Call*)> done;
 };
 
 struct EngineStats {
-  uint64_t requests, refused_busy, refused_deadline, windows, tokens, batches;
+  uint64_t requests, refused_busy, refused_deadline, cancelled, windows, tokens, batches;
   std::vector<uint64_t> windows_by_head;  // of `windows`, which head answered
-  uint32_t queue_depth;
+  uint32_t queue_depth;                   // prompts waiting, those between two turns included
 };
 
-// Texts in, scores out, on threads of its own. Calls that are waiting already
-// are merged into one batch; nothing is waited for. A long text takes turns with
-// the others, one batch at a time.
+// Texts in, scores out, on threads of its own. Short prompts that are waiting
+// already are merged into one batch; nothing is waited for. Longer ones take
+// turns, a batch each, and let short ones go first within a bound
+// (runtime/engine.cc says which).
 class Engine {
  public:
   static Status Open(const EngineOptions& options, std::unique_ptr<Engine>* out);
@@ -197,9 +209,15 @@ class Engine {
   virtual Call* Acquire() = 0;
   virtual void Release(Call* call) = 0;
 
-  // Never blocks. Refuses at once with kBusy, kClosed or kInvalidArgument (`done` is then not
-  // called); otherwise `done` gets the call later.
-  virtual Status Submit(Call* call) = 0;
+  // Submits a call and those that follow by `then`: one prompt. Never blocks. Refuses at once with
+  // kBusy, kClosed or kInvalidArgument (`done` is then not called); otherwise `done` gets each call
+  // later.
+  virtual Status Submit(Call* first) = 0;
+
+  // Nobody wants the answer of this submitted call any more. Where it waits it is answered with
+  // kCancelled at once and its place is free; where a thread has it, after the batch; where it was
+  // answered and not released yet, nothing happens. The others of its prompt are computed.
+  virtual void Cancel(Call* call) = 0;
 
   virtual EngineStats Stats() const = 0;
   virtual const char* kernels() const = 0;

@@ -17,7 +17,8 @@ enum class StatusCode {
   kModelUnsupported,    // a well-formed model that this engine cannot run
   kKernelsUnsupported,  // a forced instruction set that this CPU lacks
   kBusy,                // the queue is full
-  kDeadlineExceeded,    // waited longer than the caller allows
+  kDeadlineExceeded,    // took longer than the caller allows
+  kCancelled,           // the caller wants no answer any more
   kClosed,              // the engine is shutting down
   kOutOfMemory,
 };

@@ -26,6 +26,14 @@ export const errors = {
 
 export type ErrorCode = keyof typeof errors;
 
+/** The caller went away: there is nobody to answer, so it has no row in the table. */
+export class Aborted extends Error {
+  constructor() {
+    super("The caller went away");
+    this.name = "Aborted";
+  }
+}
+
 /** An error with a row in the table; `message` adds what was expected and what came. */
 export class GhostError extends Error {
   readonly code: ErrorCode;

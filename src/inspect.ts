@@ -2,9 +2,9 @@
  * The line that every prompt walks: normalise > recall > scan > model > decide.
  * What it touches outside itself comes in as parameters.
  */
-import { mapBounded } from "./bounded.ts";
 import type { Cache, Recalled } from "./cache/cache.ts";
-import { GhostError } from "./errors.ts";
+import { Aborted, GhostError } from "./errors.ts";
+import { Crossing } from "./model/crossing.ts";
 import type { Admission, Model, ModelScore } from "./model/model.ts";
 import { decide } from "./policy/policy.ts";
 import { scan } from "./scan/index.ts";
@@ -39,12 +39,19 @@ export interface InspectorDependencies {
 
 export interface Inspector {
   /**
-   * Rejects with GhostError `busy`, `deadline_exceeded`, `shutting_down` or `internal_error`.
+   * Rejects with GhostError `busy`, `deadline_exceeded`, `shutting_down` or `internal_error`, or
+   * with Aborted.
    *
    * @param deadlineAt by when the verdict is wanted, on the clock of `now`; Infinity for any time
    * @param admission shared by all prompts of a batch; without one the prompt has its own
+   * @param signal aborted when the caller went away: what is left of the work is dropped
    */
-  inspect(prompt: Prompt, deadlineAt: number, admission?: Admission): Promise<Verdict>;
+  inspect(
+    prompt: Prompt,
+    deadlineAt: number,
+    admission?: Admission,
+    signal?: AbortSignal,
+  ): Promise<Verdict>;
 }
 
 /** A finding at or above this score answers for its segment without the model. */
@@ -52,8 +59,13 @@ const sureScore = 0.95;
 /** What the model says below this is not worth a finding; the verdict still carries the score. */
 const modelFindingScoreMin = 0.5;
 
-/** Segments of one prompt with the model at once: a long conversation must not fill the model's queue. */
-const segmentsInFlightMax = 4;
+/**
+ * What goes through the line and crosses to the model at once. All of a prompt in
+ * general; of a longer one part after part, so that other requests get their turn
+ * on the event loop between two.
+ */
+const partSegmentsMax = 64;
+const partUnitsMax = 65_536;
 
 interface Times {
   queue: number;
@@ -61,10 +73,26 @@ interface Times {
   model: number;
 }
 
-interface Request {
-  readonly deadlineAt: number;
-  readonly admission: Admission;
+/** What the segments of one part share. */
+interface Part {
+  readonly crossing: Crossing;
   readonly times: Times;
+}
+
+/** The segments in order, cut where a part is full. */
+function* partsOf(segments: readonly Segment[]): Generator<readonly Segment[]> {
+  let from = 0;
+  let units = 0;
+  for (const [index, { text }] of segments.entries()) {
+    const isFull = index - from === partSegmentsMax || units + text.length > partUnitsMax;
+    if (isFull && index > from) {
+      yield segments.slice(from, index);
+      from = index;
+      units = 0;
+    }
+    units += text.length;
+  }
+  yield segments.slice(from);
 }
 
 function unreadable(label: string, end: number, message: string): Finding {
@@ -111,8 +139,7 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
     return result;
   }
 
-  async function scoreSegment(segment: Segment, request: Request): Promise<Scores> {
-    const { deadlineAt, admission, times } = request;
+  async function scoreSegment(segment: Segment, { crossing, times }: Part): Promise<Scores> {
     const views = timed("normalise", () => readings(segment.text));
     const found = timed("scan", () => scan({ ...segment, readings: views.readings }));
     if (views.budgetExceeded) {
@@ -121,22 +148,22 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
     }
     for (const finding of found) observer.finding(finding.scanner);
     if (found.some((finding) => finding.score >= sureScore)) return { findings: found };
-    const texts = views.readings.map((reading) => reading.text);
-    const scored = await model.score(texts, deadlineAt - now(), admission);
+    const texts = views.forModel.map((reading) => reading.text);
+    const scored = await crossing.score(texts);
     times.queue = Math.max(times.queue, scored.queueMs);
     times.tokenize = Math.max(times.tokenize, scored.tokenizeMs);
     times.model = Math.max(times.model, scored.modelMs);
     observer.stage("queue", scored.queueMs / 1000);
     observer.stage("tokenize", scored.tokenizeMs / 1000);
     observer.stage("model", scored.modelMs / 1000);
-    const byModel = modelFindings(segment, views.readings, scored);
+    const byModel = modelFindings(segment, views.forModel, scored);
     for (const finding of byModel) observer.finding(finding.scanner);
     return { findings: [...found, ...byModel], modelScore: scored.score, modelLogit: scored.logit };
   }
 
-  async function recallOrScore(segment: Segment, request: Request): Promise<Recalled<Scores>> {
+  async function recallOrScore(segment: Segment, part: Part): Promise<Recalled<Scores>> {
     const key = timed("recall", () => keyOf(segment));
-    const recalled = await cache.recall(key, () => scoreSegment(segment, request));
+    const recalled = await cache.recall(key, () => scoreSegment(segment, part));
     const { layer, joined } = recalled;
     observer.cache("l1", joined ? "joined" : layer === "l1" ? "hit" : "miss");
     if (cache.hasDisk && !joined && layer !== "l1") {
@@ -146,14 +173,20 @@ export function createInspector(dependencies: InspectorDependencies): Inspector 
   }
 
   return {
-    async inspect(prompt, deadlineAt, admission = { isAdmitted: false }) {
+    async inspect(prompt, deadlineAt, admission = { isAdmitted: false }, signal = undefined) {
       if (prompt.segments.length === 0) throw new GhostError("empty_input");
       const started = now();
       const times: Times = { queue: 0, tokenize: 0, model: 0 };
-      const request = { deadlineAt, admission, times };
-      const recalled = await mapBounded(prompt.segments, segmentsInFlightMax, (segment) =>
-        recallOrScore(segment, request),
-      );
+      const request = () => ({ deadlineMs: deadlineAt - now(), admission, signal });
+      const recalled: Recalled<Scores>[] = [];
+      for (const segments of partsOf(prompt.segments)) {
+        if (signal?.aborted) throw new Aborted();
+        const crossing = new Crossing(model, request);
+        const scored = segments.map((segment) => recallOrScore(segment, { crossing, times }));
+        // Each has come to the model, or to the cache, before it first waited.
+        crossing.send();
+        recalled.push(...(await Promise.all(scored)));
+      }
       const decision = timed("decide", () =>
         decide(
           prompt.segments,

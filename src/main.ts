@@ -10,7 +10,7 @@ import { HttpServer } from "./http/server.ts";
 import { queryLog } from "./log/query.ts";
 import type { LogRecord } from "./log/record.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { signaturesVersion } from "./scan/index.ts";
+import { scannersVersion } from "./scan/index.ts";
 import { groupId } from "./service/groups.ts";
 import { Notifier } from "./service/notify.ts";
 import { packageVersion } from "./service/package.ts";
@@ -71,7 +71,7 @@ function recordOf(
     keyName: caller.keyName,
     origin: (segment ?? first)?.origin ?? "user",
     model: verdict.model,
-    signatures: signaturesVersion,
+    signatures: scannersVersion,
     normaliser: normaliserVersion,
     cache: verdict.cache,
     latency: verdict.latency,
@@ -100,6 +100,7 @@ export async function startDaemon(
   refuseOpenDoor(settings);
   const certificate = certificateOf(settings);
   let access: Access = readAccess(settings);
+  const version = packageVersion();
   let service: Service | undefined;
   let isStopping = false;
   let port = 0;
@@ -114,7 +115,7 @@ export async function startDaemon(
       storeWritable: () => Number(storage.isWritable),
       diskCacheEntries: () => storage.disk?.count ?? 0,
     },
-    { version: packageVersion() },
+    { version },
   );
   const notifier = new Notifier(warn);
   const statistics = new Statistics(metrics, () => storage.describe());
@@ -172,6 +173,7 @@ export async function startDaemon(
   };
   const routes = createRoutes({
     ...shared,
+    version,
     settings,
     access: () => access,
     inspector: { inspect: (...prompt) => ready().inspector.inspect(...prompt) },
@@ -191,9 +193,10 @@ export async function startDaemon(
   const admin = new HttpServer(
     createAdminRoutes(
       {
+        version,
         queryLog: (query) => queryLog(storage.store, query),
         stats: () => statistics.read(),
-        config: () => settings,
+        settings,
         clearCache: () => ready().cache.clear(),
         reload,
       },

@@ -1,13 +1,33 @@
+export const origins = ["user", "document", "tool", "assistant", "system"] as const;
+
 /** Who wrote a piece of text. A message's role implies it; a caller may say it for a plain text. */
-export type Origin = "user" | "document" | "tool" | "assistant" | "system";
+export type Origin = (typeof origins)[number];
+
+/** From the mildest to the strictest. */
+export const actions = ["allow", "flag", "block"] as const;
 
 /** What the answer advises. `flag` passes but deserves a look; `block` should not reach a model. */
-export type Action = "allow" | "flag" | "block";
+export type Action = (typeof actions)[number];
 
-export type ScannerName = "model" | "signature" | "unicode";
+/** Everything that says something of a text: the model, and the scanners by name. */
+export const scannerNames = [
+  "model",
+  "signature",
+  "unicode",
+  "secret",
+  "pii",
+  "link",
+  "structure",
+  "language",
+  "canary",
+  "phrase",
+] as const;
+export type ScannerName = (typeof scannerNames)[number];
+
+export const cacheLayers = ["none", "l1", "l2", "l3"] as const;
 
 /** Which cache layer an answer came from. */
-export type CacheLayer = "none" | "l1" | "l2" | "l3";
+export type CacheLayer = (typeof cacheLayers)[number];
 
 /** One piece of text of a prompt, scored by itself: a plain text, or one part of one message. */
 export interface Segment {

@@ -40,6 +40,8 @@ const soleImporters: Readonly<Record<string, string>> = {
   lmdb: "src/store/lmdb.ts",
   msgpackr: "src/store/codec.ts",
   "lru-cache": "src/cache/memory.ts",
+  re2js: "src/scan/phrases.ts",
+  "eld/extrasmall": "src/scan/detect.ts",
 };
 
 function room(file: string): string {

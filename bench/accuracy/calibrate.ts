@@ -5,15 +5,14 @@
  *
  *   npm run calibrate -- --data FOLDER [--model models/ghostai-small]
  */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Calibration } from "../../src/model/calibration.ts";
-import { type Manifest, runtimeFiles } from "../../src/model/folder.ts";
-import { dataFolder, readSet, setNames } from "./data.ts";
-import { chooseExits } from "./exits.ts";
-import { openUnbounded, scoreTexts, unboundedMs } from "./line.ts";
+import { digestFolder, sealManifest } from "../../src/model/folder.ts";
+import { dataFolder, readSet } from "./data.ts";
+import { chooseExits, exitBudgets, readExitTexts } from "./exits.ts";
+import { openUnbounded, scoreReadings, scoreTexts } from "./line.ts";
 
 /** Where each false-positive rate lies on the risk scale. */
 const scoreAtRate = [
@@ -24,17 +23,8 @@ const scoreAtRate = [
 ] as const;
 /** Window of the model as it was trained: tokens with the two special ones, and from start to start. */
 const window = { tokens: 128, stride: 96 };
-/**
- * Kernels differ in the order of float sums, a requantised activation may then differ by one step, and a
- * text on the steep part of the curve by some tenths. Damage moves logits by whole numbers.
- */
-const selfTestTolerance = 0.5;
-
-/**
- * What early exits may cost at the block point. Of honest texts next to nothing: logits crowd there, and
- * an exit that blocks a few more moves the point by more recall than early attacks save time.
- */
-const exitBudgets = { recall: 0.003, falsePositives: 0.0001 };
+/** All kernels give the same floats, bit for bit; what is allowed is the rounding of the file. */
+const selfTestTolerance = 0.001;
 
 const { values } = parseArgs({
   options: {
@@ -50,23 +40,9 @@ const writeJson = (name: string, value: unknown) =>
 const round = (value: number) => Number(value.toFixed(5));
 
 function writeManifest(): void {
-  const config = readJson("config.json");
-  const digest = (name: string) =>
-    createHash("sha256")
-      .update(readFileSync(path(name)))
-      .digest("hex");
-  const names = [...runtimeFiles, "model.safetensors"]
-    .filter((name) => existsSync(path(name)))
-    .sort();
-  const files = Object.fromEntries(names.map((name) => [name, digest(name)]));
-  const manifest: Manifest = {
-    format: 1,
-    name: config._name,
-    version: config.version,
-    window,
-    files,
-  };
-  writeJson("manifest.json", manifest);
+  const { _name: name, version } = readJson("config.json");
+  const content = { format: 2, name, version, window, ...digestFolder(folder) } as const;
+  writeJson("manifest.json", sealManifest(content));
 }
 
 function calibrationFrom(descending: readonly number[], source: string): Calibration {
@@ -115,22 +91,9 @@ const descending = (await scoreTexts(model, benign))
   .sort((a, b) => b - a);
 const source = "largest logit over windows and readings of dev/heldout_benign, `npm run calibrate`";
 const points = calibrationFrom(descending, source);
-const labelled = setNames(data).flatMap((set) =>
-  readSet(data, set)
-    .filter(({ label }) => label !== -1)
-    .map(({ text, label, source: from, lang }) => ({
-      text,
-      isAttack: label === 1,
-      group: `${set} ${label === 1 ? from : ""} ${set === "multilingual" ? lang : ""}`,
-    })),
-);
-const exits = await chooseExits(
-  folder,
-  readJson("config.json").exit_layers,
-  labelled,
-  points,
-  exitBudgets,
-);
+const layers: number[] = readJson("config.json").exit_layers;
+const labelled = await readExitTexts(data, folder, layers.length);
+const exits = chooseExits(layers, labelled, points, exitBudgets);
 
 /** The points once more, over the line with its exits: what they block counts to the rates too. */
 async function withExits(): Promise<Calibration> {
@@ -145,9 +108,7 @@ async function withExits(): Promise<Calibration> {
 }
 const calibration = await withExits();
 const int8 = await Promise.all(
-  vectors.map(
-    async ({ text }) => (await model.score([text], unboundedMs, { isAdmitted: true })).logit,
-  ),
+  vectors.map(async ({ text }) => (await scoreReadings(model, [text])).logit),
 );
 await model.close();
 writeJson("calibration.json", calibration);
@@ -158,6 +119,6 @@ writeJson("selftest.json", {
 writeManifest();
 console.log(JSON.stringify(calibration, null, 1));
 const check = openUnbounded(folder);
-await check.selfTest();
+await check.selfTest("all");
 await check.close();
 console.log(`${folder} is complete; its self-test passes`);

@@ -1,5 +1,6 @@
 /**
- * Chooses when a window may leave at an early head, on the labelled sets.
+ * Chooses when a window may leave at an early head, on labelled texts, and
+ * measures what that does to the verdicts.
  *
  * Every head's logits come from the shipped int8 line over all readings: the
  * engine is opened once with rules that make every window leave at that head.
@@ -8,16 +9,19 @@
  * honest texts that it lets pass or flags and that would be blocked.
  */
 import { mapBounded } from "../../src/bounded.ts";
-import type { Calibration, Exit } from "../../src/model/calibration.ts";
+import { type Calibration, type Exit, lastHeadLogit } from "../../src/model/calibration.ts";
 import { readModelFolder } from "../../src/model/folder.ts";
-import { type NativeExit, native, windowFields } from "../../src/model/native.ts";
-import { readings } from "../../src/text/views.ts";
+import { type NativeExit, native, scoreOne, windowFields } from "../../src/model/native.ts";
+import { type LabelledText, readSet, setNames } from "./data.ts";
+import { modelTexts, unboundedMs } from "./line.ts";
 
+/** A labelled text and what each head says of its windows. */
 export interface ExitText {
-  readonly text: string;
   readonly isAttack: boolean;
   /** Texts of one group weigh together as much as those of another: a set, or a source of attacks. */
   readonly group: string;
+  /** Logits of all windows of all readings: of each exit, then of the last head. */
+  readonly logits: readonly (readonly number[])[];
 }
 
 export interface ExitBudgets {
@@ -27,14 +31,27 @@ export interface ExitBudgets {
   readonly falsePositives: number;
 }
 
+/** Changes that exits bring at one point of the risk scale, in points of a hundred; up is plus. */
+export interface ExitChange {
+  readonly recall: number;
+  readonly falsePositives: number;
+}
+
+/**
+ * What early exits may cost. The share of attacks counts those that are flagged too, so at the block point
+ * less is lost. Of honest texts next to nothing: logits crowd there, and an exit that blocks a few more
+ * moves the point by more recall than early attacks save time.
+ */
+export const exitBudgets: ExitBudgets = { recall: 0.002, falsePositives: 0.0001 };
+
 const textsInFlightMax = 8;
 const always: NativeExit = { benign: 1e6, attack: 1e6 };
 const never: NativeExit = { benign: -1e6, attack: 1e6 };
 
-/** Logits of all windows of all readings of each text, by one head: an early one, or the last. */
+/** Logits of all windows of all readings of each text, by one head: an exit, or the last. */
 async function logitsAt(
   folder: string,
-  texts: readonly ExitText[],
+  texts: readonly string[],
   head: number,
   exits: number,
 ): Promise<number[][]> {
@@ -50,10 +67,9 @@ async function logitsAt(
     windowStride: window.stride,
     exits: rules,
   });
-  const patient = { windowsMax: 1_000_000, deadlineMs: 3_600_000, earlyExit: true };
-  const logits = await mapBounded(texts, textsInFlightMax, async ({ text }) => {
-    const list = readings(text).readings.map((reading) => reading.text);
-    const { windows } = await native().score(handle, list, patient);
+  const patient = { windowsMax: 1_000_000, deadlineMs: unboundedMs, earlyExit: true };
+  const logits = await mapBounded(texts, textsInFlightMax, async (text) => {
+    const { windows } = await scoreOne(handle, modelTexts(text), patient);
     return Array.from(
       { length: windows.length / windowFields },
       (_, index) => windows[index * windowFields + 3] as number,
@@ -61,6 +77,36 @@ async function logitsAt(
   });
   await native().close(handle);
   return logits;
+}
+
+function groupOf(set: string, { label, source, lang }: LabelledText): string {
+  return `${set} ${label === 1 ? source : ""} ${set === "multilingual" ? lang : ""}`;
+}
+
+/**
+ * All labelled texts of a data folder with their logits.
+ *
+ * @param exits how many the model has
+ */
+export async function readExitTexts(
+  data: string,
+  folder: string,
+  exits: number,
+): Promise<ExitText[]> {
+  const rows = setNames(data).flatMap((set) =>
+    readSet(data, set)
+      .filter(({ label }) => label !== -1)
+      .map((row) => ({ ...row, group: groupOf(set, row) })),
+  );
+  const texts = rows.map(({ text }) => text);
+  const byHead: number[][][] = [];
+  for (let head = 0; head <= exits; ++head)
+    byHead.push(await logitsAt(folder, texts, head === exits ? -1 : head, exits));
+  return rows.map(({ label, group }, index) => ({
+    isAttack: label === 1,
+    group,
+    logits: byHead.map((logits) => logits[index] as number[]),
+  }));
 }
 
 /** Weight of each text: half by itself, half by its group, so that no small source is given up. Sums to 1. */
@@ -93,23 +139,27 @@ function median(values: number[]): number {
 /** A hair inside, so that the text that sets a threshold stays on its side of it. */
 const margin = 1e-3;
 
+const logitAt = (calibration: Calibration, score: number) =>
+  calibration.points.find((point) => point.score === score)?.logit as number;
+
 /**
- * @param layers after which each early head sits
+ * @param layers after which each exit sits
  * @param calibration of the last head: its points say what is blocked and what passes
  */
-export async function chooseExits(
-  folder: string,
+export function chooseExits(
   layers: readonly number[],
   texts: readonly ExitText[],
   calibration: Calibration,
   budgets: ExitBudgets,
-): Promise<Exit[]> {
-  const pointAt = (score: number) =>
-    calibration.points.find((point) => point.score === score)?.logit as number;
+): Exit[] {
   const [lowest = 0] = calibration.points.map((point) => point.logit);
-  const [passes, flags, blocks] = [pointAt(0.4), pointAt(0.5), pointAt(0.8)];
-  const surely = pointAt(0.95);
-  const final = await logitsAt(folder, texts, -1, layers.length);
+  const [passes, flags, blocks] = [0.4, 0.5, 0.8].map((score) => logitAt(calibration, score)) as [
+    number,
+    number,
+    number,
+  ];
+  const surely = logitAt(calibration, 0.95);
+  const final = texts.map(({ logits }) => logits[layers.length] as readonly number[]);
   const peaks = final.map(highest);
   const attacks = texts.map(({ isAttack }, index) => isAttack && (peaks[index] ?? 0) >= flags);
   /** From which logit on a window keeps its text where it is: blocked, or flagged. */
@@ -129,7 +179,7 @@ export async function chooseExits(
   const isLost = texts.map(() => false);
   const exits: Exit[] = [];
   for (const [head, layer] of layers.entries()) {
-    const logits = await logitsAt(folder, texts, head, layers.length);
+    const logits = texts.map((text) => text.logits[head] as readonly number[]);
     const share = 1 / layers.length;
     const losses: { at: number; weight: number }[] = [];
     const alarms: { at: number; weight: number }[] = [];
@@ -196,3 +246,32 @@ export async function chooseExits(
 }
 
 const round = (value: number) => Number(value.toFixed(5));
+
+/** The text's logit on the last head's scale, as the service would have it with these exits. */
+export function logitWithExits({ logits }: ExitText, exits: readonly Exit[]): number {
+  const last = logits[exits.length] as readonly number[];
+  return highest(
+    last.map((whole, window) => {
+      for (const [head, exit] of exits.entries()) {
+        const own = logits[head]?.[window] as number;
+        if (own <= exit.benign || own >= exit.attack) return lastHeadLogit(exit, own);
+      }
+      return whole;
+    }),
+  );
+}
+
+/** What exits change on these texts at the logit `from` of the last head's scale. */
+export function measureExits(
+  texts: readonly ExitText[],
+  exits: readonly Exit[],
+  from: number,
+): ExitChange {
+  const change = (isAttack: boolean) => {
+    const those = texts.filter((text) => text.isAttack === isAttack);
+    const before = those.filter(({ logits }) => highest(logits[exits.length] ?? []) >= from);
+    const after = those.filter((text) => logitWithExits(text, exits) >= from);
+    return Number(((100 * (after.length - before.length)) / Math.max(1, those.length)).toFixed(3));
+  };
+  return { recall: change(true), falsePositives: change(false) };
+}

@@ -21,13 +21,18 @@ export function openUnbounded(modelFolder: string, earlyExit = false): Model {
   });
 }
 
+/** Scores one segment, given as its readings. */
+export async function scoreReadings(model: Model, segment: readonly string[]): Promise<ModelScore> {
+  const request = { deadlineMs: unboundedMs, admission: { isAdmitted: true }, signal: undefined };
+  return (await Promise.all(model.score([segment], request)))[0] as ModelScore;
+}
+
+/** What of a text the model is asked about. */
+export function modelTexts(text: string): string[] {
+  return readings(text).forModel.map((reading) => reading.text);
+}
+
 /** Scores all readings of each text, in order. */
 export function scoreTexts(model: Model, texts: readonly string[]): Promise<ModelScore[]> {
-  return mapBounded(texts, textsInFlightMax, (text) =>
-    model.score(
-      readings(text).readings.map((reading) => reading.text),
-      unboundedMs,
-      { isAdmitted: true },
-    ),
-  );
+  return mapBounded(texts, textsInFlightMax, (text) => scoreReadings(model, modelTexts(text)));
 }

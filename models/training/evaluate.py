@@ -203,9 +203,9 @@ def main():
     scores = score(model, tokenizer, [row["text"] for row in rows])
     print(f"{len(rows)} texts in {time.time() - started:.0f} s")
     result = figures(rows, scores[:, -1])
-    result["exits"] = {
+    result["auxiliary"] = {
         str(depth): {"held_out_attacks": {k: v for k, v in early["held_out_attacks"].items() if k.startswith("m")}}
-        for column, depth in enumerate(model.shape.exit_layers)
+        for column, depth in enumerate(model.shape.auxiliary_layers)
         for early in [figures(rows, scores[:, column])]
     }
     arguments.out.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n")

@@ -1,7 +1,8 @@
-"""The detector: a BERT encoder whose first token feeds one linear head, with earlier heads of the same shape.
+"""The detector: a BERT encoder whose first token feeds one linear head.
 
 Tensor names on disk follow Hugging Face's BertModel, so other tools can open the file. There is no
-pooler; `exit_layers` in config.json names the layers after which an early head sits.
+pooler. While the encoder is trained, auxiliary heads of the same shape sit after earlier layers; the
+product has exits there instead, which are trained on the finished encoder (exits.py).
 """
 
 import json
@@ -24,7 +25,10 @@ class Shape:
     heads: int = 12
     layers: int = 6
     positions: int = 512
-    exit_layers: tuple = (2, 3, 4)
+    auxiliary_layers: tuple = (2, 3, 4)
+    exit_layers: tuple = ()
+    exit_width: int = 64
+    exit_inner: int = 64
     pad_id: int = 1
     norm_epsilon: float = 1e-12
 
@@ -74,6 +78,27 @@ LAYER_NAMES = {
 }
 
 
+class Exit(nn.Module):
+    """An early head: the largest value of each projected column over a window's tokens, then one hidden layer.
+
+    It reads all tokens, since the first has hardly gathered the others so early, and keeps the largest value,
+    not the mean, so that harmless text around a planted order cannot dilute it.
+    """
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.projection = nn.Linear(shape.hidden, shape.exit_width)
+        self.inner = nn.Linear(shape.exit_width, shape.exit_inner)
+        self.output = nn.Linear(shape.exit_inner, 1)
+        self.dropout = nn.Dropout(0.1)
+        nn.init.normal_(self.projection.weight, 0, 0.05)
+
+    def forward(self, states, real):
+        """States [texts, tokens, hidden] and which tokens are text [texts, tokens] -> logits [texts]"""
+        pooled = (F.relu(self.projection(states)) * real[:, :, None]).amax(1)
+        return self.output(F.relu(self.inner(self.dropout(pooled)))).squeeze(-1)
+
+
 class Detector(nn.Module):
     """Encoder and heads. `forward` gives one logit per head; the last column is the verdict's."""
 
@@ -86,29 +111,49 @@ class Detector(nn.Module):
         self.embedding_norm = nn.LayerNorm(shape.hidden, shape.norm_epsilon)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.heads = nn.ModuleDict(
-            {str(depth): nn.Linear(shape.hidden, 1) for depth in (*shape.exit_layers, shape.layers)}
+            {str(depth): nn.Linear(shape.hidden, 1) for depth in (*shape.auxiliary_layers, shape.layers)}
         )
         for head in self.heads.values():
             nn.init.normal_(head.weight, 0, 0.02)
             nn.init.zeros_(head.bias)
+        self.exits = nn.ModuleDict({str(depth): Exit(shape) for depth in shape.exit_layers})
 
-    def forward(self, ids):
-        real = ids != self.shape.pad_id
+    def states(self, ids, real):
+        """Yields the number of each layer and the tokens' states after it; after the last, of the first token."""
         mask = None if bool(real.all()) else real[:, None, None, :]
         states = self.words(ids) + self.positions.weight[: ids.shape[1]] + self.token_type
         states = self.embedding_norm(states)
-        logits = []
         for depth, layer in enumerate(self.layers, start=1):
             states = layer(states, mask, first_token_only=depth == len(self.layers))
-            if str(depth) in self.heads:
-                logits.append(self.heads[str(depth)](states[:, 0]).squeeze(-1))
+            yield depth, states
+
+    def forward(self, ids):
+        logits = [
+            self.heads[str(depth)](states[:, 0]).squeeze(-1)
+            for depth, states in self.states(ids, ids != self.shape.pad_id)
+            if str(depth) in self.heads
+        ]
         return torch.stack(logits, 1)
+
+    def exit_logits(self, ids):
+        """One logit per exit."""
+        real = ids != self.shape.pad_id
+        found = [
+            self.exits[str(depth)](states, real)
+            for depth, states in self.states(ids, real)
+            if str(depth) in self.exits
+        ]
+        return torch.stack(found, 1)
 
 
 def pad(sequences, pad_id):
     """A LongTensor of token ids, filled up to the longest sequence."""
     longest = max(map(len, sequences))
     return torch.tensor([ids + [pad_id] * (longest - len(ids)) for ids in sequences])
+
+
+def head_name(shape: Shape, depth: str) -> str:
+    return "classifier" if int(depth) == shape.layers else f"auxiliary_{depth}"
 
 
 def to_tensors(model: Detector) -> dict:
@@ -126,9 +171,11 @@ def to_tensors(model: Detector) -> dict:
             tensors[f"bert.encoder.layer.{index}.{name}.weight"] = part.weight
             tensors[f"bert.encoder.layer.{index}.{name}.bias"] = part.bias
     for depth, head in model.heads.items():
-        name = "classifier" if int(depth) == model.shape.layers else f"exit_{depth}"
+        name = head_name(model.shape, depth)
         tensors[f"{name}.weight"] = head.weight
         tensors[f"{name}.bias"] = head.bias
+    for depth, part in model.exits.items():
+        tensors |= {f"exit_{depth}.{name}": tensor for name, tensor in part.named_parameters()}
     return {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
 
 
@@ -149,9 +196,13 @@ def fill(model: Detector, tensors: dict) -> Detector:
         for attribute, name in LAYER_NAMES.items():
             copy(getattr(layer, attribute), f"encoder.layer.{index}.{name}")
     for depth, head in model.heads.items():
-        name = "classifier" if int(depth) == model.shape.layers else f"exit_{depth}"
+        name = head_name(model.shape, depth)
         if f"{name}.weight" in tensors:
             copy(head, name)
+    for depth, part in model.exits.items():
+        for name in ("projection", "inner", "output"):
+            if f"exit_{depth}.{name}.weight" in tensors:
+                copy(getattr(part, name), f"exit_{depth}.{name}")
     return model
 
 
@@ -170,7 +221,10 @@ def config(shape: Shape) -> dict:
         "type_vocab_size": 2,
         "layer_norm_eps": shape.norm_epsilon,
         "pad_token_id": shape.pad_id,
+        **({"auxiliary_layers": list(shape.auxiliary_layers)} if shape.auxiliary_layers else {}),
         "exit_layers": list(shape.exit_layers),
+        "exit_width": shape.exit_width,
+        "exit_inner": shape.exit_inner,
         "classifier": "sigmoid(w.cls+b) on the last hidden state of the first token; no pooler",
     }
 
@@ -195,7 +249,10 @@ def load(folder: Path) -> Detector:
         heads=stored["num_attention_heads"],
         layers=stored["num_hidden_layers"],
         positions=stored["max_position_embeddings"],
+        auxiliary_layers=tuple(stored.get("auxiliary_layers", ())),
         exit_layers=tuple(stored["exit_layers"]),
+        exit_width=stored["exit_width"],
+        exit_inner=stored["exit_inner"],
         pad_id=stored["pad_token_id"],
         norm_epsilon=stored["layer_norm_eps"],
     )

@@ -71,8 +71,13 @@ step extend "extend.py:$run/train2/average:$run/train3/average" "$run/extended" 
 
 step evaluate "evaluate.py:model.py:$data/dev:$run/extended:$run/tokenizer.json" "$run/figures.json" \
   "$python" evaluate.py "$data" "$run/extended" "$run/tokenizer.json" "$run/figures.json" --threads "$threads"
-step export "export.py:model.py:$run/extended:$run/tokenizer.json" "$target/model.safetensors:$target/selftest.json" \
-  "$python" export.py "$run/extended" "$run/tokenizer.json" "$target"
+
+# The exits learn on the finished encoder to say early what its last head says.
+step exits "exits.py:train.py:evaluate.py:model.py:$run/extended:$run/tokenizer.json:$run/rows.jsonl:$run/rows2.jsonl:$run/hard.jsonl" "$run/exits" \
+  "$python" exits.py "$run/extended" "$run/tokenizer.json" "$run/exits" \
+  "$run/rows.jsonl" "$run/rows2.jsonl" "$run/hard.jsonl" --threads "$threads"
+step export "export.py:model.py:$run/exits:$run/tokenizer.json" "$target/model.safetensors:$target/selftest.json" \
+  "$python" export.py "$run/exits" "$run/tokenizer.json" "$target"
 step card "card.py:$run/figures.json:$run/rows.jsonl:$run/rows2.jsonl:$run/hard.jsonl:$run/rows3.jsonl:$data/SOURCES.md" "$target/MODEL_CARD.md" \
   "$python" card.py "$data" "$run/figures.json" "$target/MODEL_CARD.md" \
   "$run/rows.jsonl" "$run/rows2.jsonl" "$run/hard.jsonl" "$run/rows3.jsonl"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 import evaluate
+import exits
 import extract_base
 import model as detector
 import rows
@@ -166,7 +167,7 @@ class Resume(unittest.TestCase):
     def options(self, folder, name, steps_max=0):
         return argparse.Namespace(
             work=folder, name=name, rows=["rows.jsonl"], start=folder / "begin", learning_rate=1e-3, head_factor=2.0,
-            batch=4, visits_max=0, tokens_max=32, warm_up=0.1, smoothing=0.03, exit_weight=0.3, average_from=0.3,
+            batch=4, visits_max=0, tokens_max=32, warm_up=0.1, smoothing=0.03, auxiliary_weight=0.3, average_from=0.3,
             checkpoint_seconds=1e9, threads=1, seed=1, steps_max=steps_max,
         )  # fmt: skip
 
@@ -181,6 +182,48 @@ class Resume(unittest.TestCase):
                 whole, broken = (detector.to_tensors(detector.load(folder / run / kind)) for run in ("whole", "broken"))
                 for key in whole:
                     self.assertTrue(torch.equal(whole[key], broken[key]), f"{kind} {key}")
+
+
+class Exits(unittest.TestCase):
+    """Exits are trained on a finished encoder and leave it as it is."""
+
+    SHAPE = detector.Shape(40, 24, 32, 2, 3, 64, (1, 2))
+
+    def model(self):
+        torch.manual_seed(0)
+        return exits.with_exits(detector.Detector(self.SHAPE).eval(), (1, 2)).eval()
+
+    def test_the_last_head_says_the_same(self):
+        torch.manual_seed(0)
+        trained = detector.Detector(self.SHAPE).eval()
+        ids = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 2, 1, 1]])
+        model = exits.with_exits(trained, (1, 2)).eval()
+        self.assertTrue(torch.equal(model(ids)[:, -1], trained(ids)[:, -1]))
+        self.assertEqual(model(ids).shape, (2, 1))
+        self.assertTrue(torch.equal(exits.exits_and_last(model, ids)[0], model.exit_logits(ids)))
+
+    def test_padding_counts_nowhere(self):
+        model = self.model()
+        short, padded = torch.tensor([[0, 5, 6, 2]]), torch.tensor([[0, 5, 6, 2, 1, 1, 1]])
+        self.assertTrue(torch.allclose(model.exit_logits(short), model.exit_logits(padded), atol=1e-5))
+
+    def test_only_exits_learn(self):
+        model = self.model().train()
+        early, last = exits.exits_and_last(model, torch.tensor([[0, 5, 6, 2]]))
+        self.assertFalse(last.requires_grad)
+        early.sum().backward()
+        learning = {name.split(".")[0] for name, tensor in model.named_parameters() if tensor.grad is not None}
+        self.assertEqual(learning, {"exits"})
+
+    def test_they_are_stored_without_auxiliary_heads(self):
+        model = self.model()
+        with tempfile.TemporaryDirectory() as name:
+            detector.save(model, Path(name))
+            stored = detector.load(Path(name))
+        self.assertEqual(stored.shape, model.shape)
+        ids = torch.tensor([[0, 5, 6, 2]])
+        self.assertTrue(torch.equal(stored.exit_logits(ids), model.exit_logits(ids)))
+        self.assertFalse([key for key in detector.to_tensors(stored) if key.startswith("auxiliary")])
 
 
 if __name__ == "__main__":

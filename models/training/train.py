@@ -39,7 +39,7 @@ def parse():
     parser.add_argument("--tokens-max", type=int, default=160, help="longer rows are cut")
     parser.add_argument("--warm-up", type=float, default=0.06, help="share of the steps")
     parser.add_argument("--smoothing", type=float, default=0.03)
-    parser.add_argument("--exit-weight", type=float, default=0.3)
+    parser.add_argument("--auxiliary-weight", type=float, default=0.3)
     parser.add_argument(
         "--average-from", type=float, default=0.85, help="share of the run after which weights are averaged"
     )
@@ -189,7 +189,7 @@ def train(options):
     model = start_model(options)
     optimiser = make_optimiser(model, options)
     average = Average(model)
-    head_weights = torch.tensor([options.exit_weight] * len(model.shape.exit_layers) + [1.0])
+    head_weights = torch.tensor([options.auxiliary_weight] * len(model.shape.auxiliary_layers) + [1.0])
     checkpoint, first, smooth_loss = folder / "checkpoint.pt", 0, None
     run = fingerprint(batches, ids, labels, options)
     state = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else {}

@@ -2,7 +2,7 @@
 // without padding. Rows are tokens; every step works row by row or within one
 // text, so a text's logits do not depend on what it is scored beside. The last
 // layer is computed for the first token of each text only, which is what the
-// head reads.
+// last head reads; early heads read all rows (see heads.h).
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -10,6 +10,7 @@
 
 #include "../ghostai.h"
 #include "../kernels/kernels.h"
+#include "heads.h"
 #include "packed.h"
 
 namespace ghostai {
@@ -21,22 +22,20 @@ struct Layer {
   Norm attention_norm, norm;
 };
 
-struct Head {
-  const float* weights;
-  float bias;
-};
-
 class EncoderScratch final : public Encoder::Scratch {
  public:
   EncoderScratch(const Config& config, size_t tokens_max);
 
   size_t tokens_max;
+  // Floats from row to row: an odd number of cache lines, so that rows spread over all sets of the
+  // first-level cache, which attention and the layers' finish walk down.
+  size_t qkv_stride, inner_stride;
   // Rows of tokens; `first_*` hold only the first token of each text, for the last layer.
   float* x;          // [tokens][hidden], the residual stream
-  float* qkv;        // [tokens][3 hidden]
+  float* qkv;        // [tokens][qkv_stride], 3 hidden of it used
   float* context;    // [tokens][hidden], attention's result
-  float* projected;  // [tokens][hidden], what is added to x
   float* inner;      // [tokens][inner]
+  float* largest;    // [tokens], of inner
   float* attention;  // see AttentionScratch
   Activations q;     // [tokens][hidden], x quantised
   Activations context_q;
@@ -50,7 +49,24 @@ class EncoderScratch final : public Encoder::Scratch {
   std::unique_ptr<char, void (*)(void*)> memory_{nullptr, std::free};
 };
 
-EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max(tokens) {
+// Adds up without a branch, so that the compiler reads several at once: a value that is not finite
+// makes x * 0 not a number, and so the sum.
+bool AllFinite(const float* values, size_t count) {
+  constexpr size_t kLanes = 16;
+  float sums[kLanes] = {};
+  for (size_t i = 0; i < count; ++i) sums[i % kLanes] += values[i] * 0.0f;
+  for (float sum : sums) {
+    if (sum != 0.0f) return false;
+  }
+  return true;
+}
+
+size_t OddLines(size_t floats) { return (floats / 16 | 1) * 16; }
+
+EncoderScratch::EncoderScratch(const Config& config, size_t tokens)
+    : tokens_max(tokens),
+      qkv_stride(OddLines(3 * static_cast<size_t>(config.hidden))),
+      inner_stride(OddLines(static_cast<size_t>(config.inner))) {
   auto hidden = static_cast<size_t>(config.hidden);
   auto inner_size = static_cast<size_t>(config.inner);
   size_t used = 0;
@@ -59,9 +75,9 @@ EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max
     used += (bytes + 63) / 64 * 64;
     return at;
   };
-  size_t x_at = plan(tokens * hidden * 4), qkv_at = plan(tokens * hidden * 3 * 4);
-  size_t context_at = plan(tokens * hidden * 4), projected_at = plan(tokens * hidden * 4);
-  size_t inner_at = plan(tokens * inner_size * 4);
+  size_t x_at = plan(tokens * hidden * 4), qkv_at = plan(tokens * qkv_stride * 4);
+  size_t context_at = plan(tokens * hidden * 4);
+  size_t inner_at = plan(tokens * inner_stride * 4), largest_at = plan(tokens * 4);
   size_t attention_at =
       plan(AttentionScratch(tokens, hidden / static_cast<size_t>(config.heads)) * 4);
   struct Plan {
@@ -84,8 +100,8 @@ EncoderScratch::EncoderScratch(const Config& config, size_t tokens) : tokens_max
   x = floats(x_at);
   qkv = floats(qkv_at);
   context = floats(context_at);
-  projected = floats(projected_at);
   inner = floats(inner_at);
+  largest = floats(largest_at);
   attention = floats(attention_at);
   q = place(q_at);
   context_q = place(context_q_at);
@@ -102,7 +118,7 @@ class Int8Encoder final : public Encoder {
 
   const char* kernels() const override { return kernels_->name; }
   uint32_t window_tokens_max() const override { return static_cast<uint32_t>(config_.positions); }
-  uint32_t heads() const override { return static_cast<uint32_t>(heads_.size()); }
+  uint32_t heads() const override { return static_cast<uint32_t>(exits_.size()) + 1; }
   uint32_t vocabulary_size() const override { return static_cast<uint32_t>(config_.vocabulary); }
   std::unique_ptr<Scratch> NewScratch(size_t tokens_max) const override {
     return std::make_unique<EncoderScratch>(config_, tokens_max);
@@ -111,117 +127,70 @@ class Int8Encoder final : public Encoder {
              HeadScore* scores, float* exit_logits) const override;
 
  private:
-  Status MapSections(const PackedHeader& header);
+  // Points the layers to their places in the file. kModelDamaged where a float is not finite.
+  Status UseSections();
   // The rest of a layer after attention, for `rows` rows of x.
   void FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const;
   // Asks an early head; windows that leave are answered and their rows closed up.
   // Returns the rows that are left.
   uint32_t Exit(size_t exit, const ExitRule* rules, const Window* windows, EncoderScratch* s,
                 HeadScore* scores, float* exit_logits) const;
-  HeadScore Ask(size_t head, const float* x) const;
 
   Config config_;
-  MappedFile file_;
+  PackedFile file_;
   const Kernels* kernels_ = nullptr;
   const int8_t* words_ = nullptr;
   const float* word_scales_ = nullptr;
   const float* positions_ = nullptr;
   Norm embedding_norm_{};
   std::vector<Layer> layers_;
-  std::vector<Head> heads_;
+  std::vector<ExitHead> exits_;
+  const float* head_ = nullptr;  // [hidden + 1], the last one's weights and bias
 };
-
-Status Damaged(const std::string& message) {
-  return Status::Error(StatusCode::kModelDamaged,
-                       "model.int8: " + message + "; `npm run build` makes it again");
-}
 
 Status Int8Encoder::Open(const std::string& model_dir) {
   MappedFile config_file;
   if (Status s = config_file.Open(model_dir + "/config.json"); !s.ok()) return s;
   if (Status s = ReadConfig(config_file.bytes(), &config_); !s.ok()) return s;
-  if (Status s = file_.Open(model_dir + "/model.int8"); !s.ok()) return s;
-  std::string_view bytes = file_.bytes();
-  PackedHeader header;
-  if (bytes.size() < sizeof(header)) return Damaged("expected a header");
-  std::memcpy(&header, bytes.data(), sizeof(header));
-  if (std::memcmp(header.magic, kPackedMagic, sizeof(header.magic)) != 0)
-    return Damaged("expected its magic");
-  if (header.version != kPackedVersion) {
-    return Damaged("expected version " + std::to_string(kPackedVersion) + " but got " +
-                   std::to_string(header.version));
-  }
-  if (header.file_bytes != bytes.size()) {
-    return Damaged("expected " + std::to_string(header.file_bytes) + " bytes but got " +
-                   std::to_string(bytes.size()));
-  }
-  if (header.header_checksum != HeaderChecksum(header))
-    return Damaged("the header's checksum is off");
-  if (header.config_checksum != Checksum(config_file.bytes())) {
-    return Damaged("expected to be made from this config.json");
-  }
+  if (Status s = file_.Open(model_dir, kPackedModel, Layout(config_)); !s.ok()) return s;
+  if (Status s = file_.ExpectSource(0, config_file.bytes(), "config.json"); !s.ok()) return s;
   // The weights are only needed to pack, so they may be absent, and reading 63 MB to compare them
-  // would cost more than the whole start; another file nearly always has another size.
+  // would cost more than the whole start; another file nearly always has another size, and
+  // `ghostai doctor` reads them.
   struct stat weights;
   if (stat((model_dir + "/model.safetensors").c_str(), &weights) == 0 &&
-      static_cast<uint64_t>(weights.st_size) != header.weights_bytes) {
-    return Damaged("expected to be made from this model.safetensors");
+      static_cast<uint64_t>(weights.st_size) != file_.source(1).bytes) {
+    return file_.Damaged("expected to be made from this model.safetensors");
   }
-  return MapSections(header);
+  return UseSections();
 }
 
-Status Int8Encoder::MapSections(const PackedHeader& header) {
-  std::string_view bytes = file_.bytes();
-  std::vector<SectionPlan> plan = Layout(config_);
-  size_t table_bytes = plan.size() * sizeof(PackedSection);
-  if (header.section_count != plan.size() || bytes.size() < sizeof(header) + table_bytes) {
-    return Damaged("expected " + std::to_string(plan.size()) + " sections but got " +
-                   std::to_string(header.section_count));
-  }
-  std::string_view table_text = bytes.substr(sizeof(header), table_bytes);
-  if (Checksum(table_text) != header.table_checksum)
-    return Damaged("the section table's checksum is off");
-  std::vector<PackedSection> table(plan.size());
-  std::memcpy(table.data(), table_text.data(), table_bytes);
-  std::vector<const char*> sections;
-  size_t end = sizeof(header) + table_bytes;
-  for (size_t i = 0; i < plan.size(); ++i) {
-    const PackedSection& section = table[i];
-    size_t begin = (end + 63) / 64 * 64;
-    if (section.bytes != plan[i].bytes || section.offset != begin || begin > bytes.size() ||
-        section.bytes > bytes.size() - begin) {
-      return Damaged("section '" + plan[i].name + "' does not lie in its place");
-    }
-    if (bytes.substr(end, begin - end).find_first_not_of('\0') != std::string_view::npos) {
-      return Damaged("the padding before section '" + plan[i].name + "' is not zero");
-    }
-    end = begin + section.bytes;
-    if (Checksum(bytes.substr(section.offset, section.bytes)) != section.checksum) {
-      return Damaged("the checksum of section '" + plan[i].name + "' is off");
-    }
-    sections.push_back(bytes.data() + section.offset);
-  }
-  if (end != bytes.size()) {
-    return Damaged("expected " + std::to_string(end) + " bytes but got " +
-                   std::to_string(bytes.size()));
-  }
+Status Int8Encoder::UseSections() {
   size_t next = 0;
-  auto floats = [&]() { return reinterpret_cast<const float*>(sections[next++]); };
+  // A file with right checksums may still hold what no import step writes.
+  bool finite = true;
+  auto section = [&]() { return file_.section(next++).data(); };
+  auto floats = [&]() {
+    size_t count = file_.section(next).size() / sizeof(float);
+    const auto* values = reinterpret_cast<const float*>(section());
+    finite &= AllFinite(values, count);
+    return values;
+  };
   auto norm = [&]() {
     const float* gamma = floats();
     return Norm{gamma, gamma + config_.hidden, config_.epsilon};
   };
   auto linear = [&](int inputs, int outputs) {
     Linear layer{};
-    layer.weights = reinterpret_cast<const int8_t*>(sections[next++]);
+    layer.weights = reinterpret_cast<const int8_t*>(section());
     layer.scales = floats();
-    layer.sums = reinterpret_cast<const int32_t*>(sections[next++]);
+    layer.sums = reinterpret_cast<const int32_t*>(section());
     layer.bias = floats();
     layer.inputs = inputs;
     layer.outputs = outputs;
     return layer;
   };
-  words_ = reinterpret_cast<const int8_t*>(sections[next++]);
+  words_ = reinterpret_cast<const int8_t*>(section());
   word_scales_ = floats();
   positions_ = floats();
   embedding_norm_ = norm();
@@ -235,44 +204,38 @@ Status Int8Encoder::MapSections(const PackedHeader& header) {
     layer.norm = norm();
     layers_.push_back(layer);
   }
-  for (size_t i = 0; i <= config_.exit_layers.size(); ++i) {
-    const float* weights = floats();
-    heads_.push_back({weights, weights[config_.hidden]});
+  for (size_t i = 0; i < config_.exit_layers.size(); ++i) {
+    Linear projection = linear(config_.hidden, config_.exit_width);
+    exits_.push_back(MapExit(config_, projection, floats()));
   }
+  head_ = floats();
+  if (!finite) return file_.Damaged("expected scales, biases and norms that are finite");
   return Status::Ok();
 }
 
 void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const {
   auto hidden = static_cast<size_t>(config_.hidden);
-  auto inner = static_cast<size_t>(config_.inner);
   int hidden_panels = config_.hidden / kPanelColumns;
-  auto each_row = [&](auto&& work) {
-    for (int row = 0; row < rows; ++row) work(row, static_cast<size_t>(row));
+  for (int row = 0; row < rows; ++row) {
+    kernels_->quantise(s->context + static_cast<size_t>(row) * hidden, config_.hidden, s->context_q,
+                       row);
+  }
+  // x + projection, then its norm.
+  auto add_norm = [&](const Activations& from, const Linear& linear, const Norm& norm) {
+    kernels_->linear(from, 0, rows, linear, 0, hidden_panels, Finish::kAdd, s->x, hidden, nullptr);
+    for (int row = 0; row < rows; ++row) {
+      kernels_->norm(s->x + static_cast<size_t>(row) * hidden, norm, config_.hidden, s->q, row);
+    }
   };
-  each_row([&](int row, size_t r) {
-    kernels_->quantise(s->context + r * hidden, config_.hidden, s->context_q, row);
-  });
-  kernels_->linear(s->context_q, 0, rows, layer.attention_output, 0, hidden_panels, false,
-                   s->projected, hidden);
-  each_row([&](int row, size_t r) {
-    kernels_->add_norm(s->x + r * hidden, s->projected + r * hidden, layer.attention_norm,
-                       config_.hidden, s->q, row);
-  });
-  kernels_->linear(s->q, 0, rows, layer.inner, 0, config_.inner / kPanelColumns, true, s->inner,
-                   inner);
-  each_row([&](int row, size_t r) {
-    kernels_->quantise(s->inner + r * inner, config_.inner, s->inner_q, row);
-  });
-  kernels_->linear(s->inner_q, 0, rows, layer.outer, 0, hidden_panels, false, s->projected, hidden);
-  each_row([&](int row, size_t r) {
-    kernels_->add_norm(s->x + r * hidden, s->projected + r * hidden, layer.norm, config_.hidden,
-                       s->q, row);
-  });
-}
-
-HeadScore Int8Encoder::Ask(size_t head, const float* x) const {
-  float logit = kernels_->dot(x, heads_[head].weights, config_.hidden) + heads_[head].bias;
-  return {logit, static_cast<uint32_t>(head)};
+  add_norm(s->context_q, layer.attention_output, layer.attention_norm);
+  kernels_->linear(s->q, 0, rows, layer.inner, 0, config_.inner / kPanelColumns, Finish::kGelu,
+                   s->inner, s->inner_stride, s->largest);
+  for (int row = 0; row < rows; ++row) {
+    auto r = static_cast<size_t>(row);
+    kernels_->quantise_gelu(s->inner + r * s->inner_stride, config_.inner, s->largest[r],
+                            s->inner_q, row);
+  }
+  add_norm(s->inner_q, layer.outer, layer.norm);
 }
 
 uint32_t Int8Encoder::Exit(size_t exit, const ExitRule* rules, const Window* windows,
@@ -282,7 +245,10 @@ uint32_t Int8Encoder::Exit(size_t exit, const ExitRule* rules, const Window* win
   uint32_t rows = 0;
   for (size_t w = 0; w < s->starts.size(); ++w) {
     size_t from = s->starts[w], count = s->counts[w];
-    HeadScore score = Ask(exit, s->x + from * hidden);
+    // Attention's result is not needed any more.
+    HeadScore score{ExitLogit(exits_[exit], *kernels_, s->q, static_cast<int>(from),
+                              static_cast<int>(count), s->context),
+                    static_cast<uint32_t>(exit)};
     uint32_t index = s->indexes[w];
     if (exit_logits != nullptr)
       exit_logits[index * config_.exit_layers.size() + exit] = score.logit;
@@ -330,7 +296,7 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch,
                       static_cast<int>(rows));
     }
   }
-  size_t stride = 3 * hidden;
+  size_t stride = s->qkv_stride;
   size_t exit = 0;
   for (int i = 0; i < config_.layers && rows > 0; ++i) {
     const Layer& layer = layers_[static_cast<size_t>(i)];
@@ -338,14 +304,14 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch,
     // Keys and values of every token; queries too, except in the last layer.
     int first_panel = last ? hidden_panels : 0;
     kernels_->linear(s->q, 0, static_cast<int>(rows), layer.qkv, first_panel,
-                     3 * hidden_panels - first_panel, false,
-                     s->qkv + static_cast<size_t>(first_panel) * kPanelColumns, stride);
+                     3 * hidden_panels - first_panel, Finish::kStore,
+                     s->qkv + static_cast<size_t>(first_panel) * kPanelColumns, stride, nullptr);
     for (size_t w = 0; w < s->starts.size(); ++w) {
       size_t start = s->starts[w];
       float* q = s->qkv + start * stride;
       if (last) {
-        kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels, false, q,
-                         stride);
+        kernels_->linear(s->q, static_cast<int>(start), 1, layer.qkv, 0, hidden_panels,
+                         Finish::kStore, q, stride, nullptr);
       }
       int tokens = static_cast<int>(s->counts[w]);
       float* out = s->context + (last ? w : start) * hidden;
@@ -361,7 +327,8 @@ void Int8Encoder::Score(const Window* windows, size_t count, Scratch* scratch,
     }
   }
   for (size_t w = 0; w < s->starts.size(); ++w) {
-    scores[s->indexes[w]] = Ask(heads_.size() - 1, s->x + w * hidden);
+    float logit = kernels_->dot(s->x + w * hidden, head_, config_.hidden) + head_[config_.hidden];
+    scores[s->indexes[w]] = {logit, static_cast<uint32_t>(exits_.size())};
   }
 }
 

@@ -1,12 +1,6 @@
 #include "files.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -23,55 +17,11 @@ bool IsWhole(double value, double largest) {
 
 }  // namespace
 
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
-}
-
-Status MappedFile::Open(const std::string& path) {
-  int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return Status::Error(StatusCode::kModelNotFound,
-                         "Expected a model file at " + path + " but got: " + std::strerror(errno));
-  }
-  struct stat info;
-  bool regular = fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
-  void* data = MAP_FAILED;
-  if (regular) {
-    size_ = static_cast<size_t>(info.st_size);
-    data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  }
-  close(descriptor);
-  if (data == MAP_FAILED) {
-    size_ = 0;
-    return Status::Error(StatusCode::kModelDamaged, "Expected a file with content at " + path);
-  }
-  data_ = static_cast<const char*>(data);
-  return Status::Ok();
-}
-
-uint64_t Checksum(std::string_view bytes) {
-  constexpr uint64_t kFirst = 0x9E3779B185EBCA87u, kSecond = 0xC2B2AE3D27D4EB4Fu;
-  auto mix = [](uint64_t lane, uint64_t word) {
-    lane = (lane ^ word) * kFirst;
-    return (lane << 31 | lane >> 33) * kSecond;
-  };
-  uint64_t lanes[4] = {1, 2, 3, 4};
-  size_t at = 0;
-  for (; at + 32 <= bytes.size(); at += 32) {
-    uint64_t words[4];
-    std::memcpy(words, bytes.data() + at, 32);
-    for (int i = 0; i < 4; ++i) lanes[i] = mix(lanes[i], words[i]);
-  }
-  uint64_t sum = mix(bytes.size(), lanes[0]);
-  for (int i = 1; i < 4; ++i) sum = mix(sum, lanes[i]);
-  for (; at < bytes.size(); ++at) sum = mix(sum, static_cast<unsigned char>(bytes[at]));
-  return sum ^ sum >> 29;
-}
-
 Status ReadConfig(std::string_view json, Config* config) {
   JsonReader reader(json);
   std::string key, activation, type, position_type = "absolute";
   double hidden = 0, layers = 0, heads = 0, inner = 0, vocabulary = 0, positions = 0, epsilon = 0;
+  double exit_width = 0, exit_inner = 0;
   config->exit_layers.clear();
   reader.EnterObject();
   while (reader.NextKey(&key)) {
@@ -82,6 +32,8 @@ Status ReadConfig(std::string_view json, Config* config) {
                      : key == "vocab_size"              ? &vocabulary
                      : key == "max_position_embeddings" ? &positions
                      : key == "layer_norm_eps"          ? &epsilon
+                     : key == "exit_width"              ? &exit_width
+                     : key == "exit_inner"              ? &exit_inner
                                                         : nullptr;
     if (number != nullptr) {
       reader.ReadNumber(number);
@@ -137,12 +89,21 @@ Status ReadConfig(std::string_view json, Config* config) {
     }
     previous = layer;
   }
+  auto exit_size = [&](double value) {
+    return within(value, 64, kExitSizeMax) && static_cast<int>(value) % 64 == 0;
+  };
+  if (previous > 0 && !(exit_size(exit_width) && exit_width <= hidden && exit_size(exit_inner))) {
+    return unsupported(
+        "exit_width, up to hidden_size, and exit_inner to be multiples of 64 up to 512");
+  }
   config->hidden = static_cast<int>(hidden);
   config->layers = static_cast<int>(layers);
   config->heads = static_cast<int>(heads);
   config->inner = static_cast<int>(inner);
   config->vocabulary = static_cast<int>(vocabulary);
   config->positions = static_cast<int>(positions);
+  config->exit_width = static_cast<int>(exit_width);
+  config->exit_inner = static_cast<int>(exit_inner);
   config->epsilon = static_cast<float>(epsilon);
   return Status::Ok();
 }

@@ -2,13 +2,11 @@
 // IEEE one in a fixed order, so the file has the same bytes on every machine.
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
-#include <cstdio>
-#include <cstring>
 #include <type_traits>
 
 #include "../ghostai.h"
 #include "../kernels/kernels.h"
+#include "heads.h"
 #include "packed.h"
 
 namespace ghostai {
@@ -37,31 +35,28 @@ std::vector<SectionPlan> Layout(const Config& config) {
     linear(layer + " outer", inner, hidden);
     plan.push_back({layer + " norm", 2 * hidden * 4});
   }
-  for (size_t i = 0; i <= config.exit_layers.size(); ++i) {
-    plan.push_back({"head " + std::to_string(i), (hidden + 1) * 4});
+  for (int layer : config.exit_layers) {
+    std::string exit = "exit " + std::to_string(layer);
+    linear(exit + " projection", hidden, static_cast<size_t>(config.exit_width));
+    plan.push_back({exit, ExitFloats(config) * 4});
   }
+  plan.push_back({"head", (hidden + 1) * 4});
   return plan;
-}
-
-uint64_t HeaderChecksum(const PackedHeader& header) {
-  return Checksum(
-      {reinterpret_cast<const char*>(&header), offsetof(PackedHeader, header_checksum)});
 }
 
 namespace {
 
-// vpmaddubsw adds two neighbouring products in 16 bits with saturation. With activations of 0..255
-// the sum lies between 255 * (negative weights) and 255 * (positive ones), so neither may pass 128
-// in magnitude: 255 * 128 = 32,640 <= 32,767.
-constexpr int kPairMax = 128;
+// A channel's integers: w is about scale * q.
+struct Channel {
+  float scale;
+  double error;  // sum of (w - scale * q)^2
+  bool rounded;  // whether every q is the nearest one: nothing was taken off, nothing cut
+};
 
-bool PairsFit(const int8_t* row, int inputs) {
-  for (int k = 0; k < inputs; k += 2) {
-    int positive = std::max<int>(row[k], 0) + std::max<int>(row[k + 1], 0);
-    int negative = std::min<int>(row[k], 0) + std::min<int>(row[k + 1], 0);
-    if (positive > kPairMax || negative < -kPairMax) return false;
-  }
-  return true;
+float LargestMagnitude(const float* row, int count) {
+  float largest = 0;
+  for (int k = 0; k < count; ++k) largest = std::max(largest, std::fabs(row[k]));
+  return largest;
 }
 
 void RoundRow(const float* row, int inputs, float scale, int8_t* out) {
@@ -71,28 +66,72 @@ void RoundRow(const float* row, int inputs, float scale, int8_t* out) {
   }
 }
 
-float LargestMagnitude(const float* row, int count) {
-  float largest = 0;
-  for (int k = 0; k < count; ++k) largest = std::max(largest, std::fabs(row[k]));
-  return largest;
+// The eight inputs of a group that AVX2 adds up in 16 bits; `half` is 0 or 2 (see kSumGroup).
+constexpr int kSummed = kSumGroup / 2;
+inline int SummedInput(int group, int half, int i) { return group + i / 2 * 4 + half + i % 2; }
+
+// Takes single steps off the weights of one sign, always where that costs the least, until their
+// sum is at most kSumMax in magnitude. Returns whether there was anything to take.
+bool TakeOff(const float* row, float scale, int group, int half, int sign, int8_t* out) {
+  int sum = 0;
+  for (int i = 0; i < kSummed; ++i) sum += std::max(sign * out[SummedInput(group, half, i)], 0);
+  if (sum <= kSumMax) return false;
+  for (; sum > kSumMax; --sum) {
+    int best = -1;
+    float least = 0;
+    for (int i = 0; i < kSummed; ++i) {
+      int k = SummedInput(group, half, i);
+      int value = sign * out[k];
+      // A step down costs (over + 1)^2 - over^2, which grows with how far q is below w already.
+      float below = static_cast<float>(sign) * row[k] / scale - static_cast<float>(value);
+      if (value > 0 && (best < 0 || below < least)) {
+        best = k;
+        least = below;
+      }
+    }
+    out[best] = static_cast<int8_t>(out[best] - sign);
+  }
+  return true;
 }
 
-// Symmetric, one scale a row; the smallest scale of a fine grid whose pairs fit.
-float QuantiseChannel(const float* row, int inputs, int8_t* out) {
-  float pair = 0;  // the largest sum of two neighbours of one sign
-  for (int k = 0; k < inputs; k += 2) {
-    if (row[k] * row[k + 1] > 0) pair = std::max(pair, std::fabs(row[k] + row[k + 1]));
-  }
-  float scale =
-      std::max(LargestMagnitude(row, inputs) / 127.0f, pair / static_cast<float>(kPairMax));
+Channel QuantiseAt(const float* row, int inputs, float scale, int8_t* out) {
   RoundRow(row, inputs, scale, out);
-  // Rounding may push a pair over by one: a little more room always ends this. A subnormal scale
-  // is not moved by a thousandth, but by a step of its own.
-  while (!PairsFit(out, inputs)) {
-    scale = std::max(scale * 1.001f, std::nextafter(scale, HUGE_VALF));
-    RoundRow(row, inputs, scale, out);
+  Channel channel{scale, 0, LargestMagnitude(row, inputs) <= 127.5f * scale};
+  for (int group = 0; group < inputs; group += kSumGroup) {
+    for (int half : {0, 2}) {
+      for (int sign : {1, -1}) {
+        if (TakeOff(row, scale, group, half, sign, out)) channel.rounded = false;
+      }
+    }
   }
-  return scale;
+  for (int k = 0; k < inputs; ++k) {
+    double error =
+        static_cast<double>(row[k]) - static_cast<double>(scale) * static_cast<double>(out[k]);
+    channel.error += error * error;
+  }
+  return channel;
+}
+
+// A subnormal scale is not moved by a twentieth, but by a step of its own.
+float Coarser(float scale) { return std::max(scale * 1.05f, std::nextafter(scale, HUGE_VALF)); }
+
+// Symmetric, one scale a row: of a grid of scales the one whose integers, held to what the kernels
+// can add up, come closest to the weights. A coarser scale rounds more, a finer one takes more off.
+float QuantiseChannel(const float* row, int inputs, int8_t* out) {
+  float finest = LargestMagnitude(row, inputs) / 127.0f;
+  Channel best{0, 0, false};
+  std::fill(out, out + inputs, static_cast<int8_t>(0));  // what a row of zeros gets
+  std::vector<int8_t> trial(static_cast<size_t>(inputs));
+  for (float scale = finest * 0.8f; scale > 0; scale = Coarser(scale)) {
+    Channel channel = QuantiseAt(row, inputs, scale, trial.data());
+    if (best.scale == 0 || channel.error < best.error) {
+      best = channel;
+      std::copy(trial.begin(), trial.end(), out);
+    }
+    // From here on a coarser scale only rounds more.
+    if (channel.rounded) break;
+  }
+  return best.scale;
 }
 
 class Packer {
@@ -104,7 +143,7 @@ class Packer {
 
  private:
   Status Read(const std::string& name, const std::vector<size_t>& shape, std::vector<float>* out) {
-    return tensors_.Read("bert." + name, shape, out);
+    return tensors_.Read(name, shape, out);
   }
   template <typename T>
   void Add(const std::vector<T>& values) {
@@ -122,6 +161,8 @@ class Packer {
     Add(gamma);
     return Status::Ok();
   }
+  // Several float layers of `inputs` inputs and as many outputs, weights and biases in turn.
+  Status AddFloats(const std::vector<std::pair<std::string, std::vector<size_t>>>& parts);
   // Several layers of the same inputs become one, their outputs one after another.
   Status AddLinear(const std::vector<std::string>& names, size_t inputs, size_t outputs_each);
 
@@ -160,13 +201,26 @@ Status Packer::AddLinear(const std::vector<std::string>& names, size_t inputs,
   return Status::Ok();
 }
 
+Status Packer::AddFloats(const std::vector<std::pair<std::string, std::vector<size_t>>>& parts) {
+  std::vector<float> all, values;
+  for (const auto& [name, shape] : parts) {
+    if (Status s = Read(name + ".weight", shape, &values); !s.ok()) return s;
+    all.insert(all.end(), values.begin(), values.end());
+    if (Status s = Read(name + ".bias", {shape[0]}, &values); !s.ok()) return s;
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  Add(all);
+  return Status::Ok();
+}
+
 Status Packer::Run() {
   auto hidden = static_cast<size_t>(config_.hidden);
   auto inner = static_cast<size_t>(config_.inner);
   auto vocabulary = static_cast<size_t>(config_.vocabulary);
   auto position_count = static_cast<size_t>(config_.positions);
   std::vector<float> values, types;
-  if (Status s = Read("embeddings.word_embeddings.weight", {vocabulary, hidden}, &values); !s.ok())
+  if (Status s = Read("bert.embeddings.word_embeddings.weight", {vocabulary, hidden}, &values);
+      !s.ok())
     return s;
   std::vector<int8_t> words(values.size());
   std::vector<float> scales(vocabulary);
@@ -177,16 +231,17 @@ Status Packer::Run() {
   }
   Add(words);
   Add(scales);
-  if (Status s = Read("embeddings.position_embeddings.weight", {position_count, hidden}, &values);
+  if (Status s =
+          Read("bert.embeddings.position_embeddings.weight", {position_count, hidden}, &values);
       !s.ok())
     return s;
-  if (Status s = Read("embeddings.token_type_embeddings.weight", {2, hidden}, &types); !s.ok())
+  if (Status s = Read("bert.embeddings.token_type_embeddings.weight", {2, hidden}, &types); !s.ok())
     return s;
   for (size_t i = 0; i < values.size(); ++i) values[i] += types[i % hidden];
   Add(values);
-  if (Status s = AddNorm("embeddings.LayerNorm"); !s.ok()) return s;
+  if (Status s = AddNorm("bert.embeddings.LayerNorm"); !s.ok()) return s;
   for (int i = 0; i < config_.layers; ++i) {
-    std::string layer = "encoder.layer." + std::to_string(i) + ".";
+    std::string layer = "bert.encoder.layer." + std::to_string(i) + ".";
     std::string self = layer + "attention.self.";
     Status s = AddLinear({self + "query", self + "key", self + "value"}, hidden, hidden);
     if (s.ok()) s = AddLinear({layer + "attention.output.dense"}, hidden, hidden);
@@ -196,45 +251,19 @@ Status Packer::Run() {
     if (s.ok()) s = AddNorm(layer + "output.LayerNorm");
     if (!s.ok()) return s;
   }
-  std::vector<std::string> heads;
-  for (int layer : config_.exit_layers) heads.push_back("exit_" + std::to_string(layer));
-  heads.push_back("classifier");
-  for (const std::string& head : heads) {
-    std::vector<float> bias;
-    if (Status s = tensors_.Read(head + ".weight", {1, hidden}, &values); !s.ok()) return s;
-    if (Status s = tensors_.Read(head + ".bias", {1}, &bias); !s.ok()) return s;
-    values.push_back(bias[0]);
-    Add(values);
+  size_t width = static_cast<size_t>(config_.exit_width);
+  size_t exit_inner = static_cast<size_t>(config_.exit_inner);
+  for (int layer : config_.exit_layers) {
+    std::string exit = "exit_" + std::to_string(layer) + ".";
+    Status s = AddLinear({exit + "projection"}, hidden, width);
+    if (s.ok())
+      s = AddFloats({{exit + "inner", {exit_inner, width}}, {exit + "output", {1, exit_inner}}});
+    if (!s.ok()) return s;
   }
+  if (Status s = AddFloats({{"classifier", {1, hidden}}}); !s.ok()) return s;
   if (!finite_) {
     return Status::Error(StatusCode::kModelUnsupported,
                          "model.safetensors: expected weights whose sums are finite");
-  }
-  return Status::Ok();
-}
-
-Status WriteFile(const std::string& path, const PackedHeader& header,
-                 const std::vector<PackedSection>& table,
-                 const std::vector<std::string>& sections) {
-  std::string temporary = path + ".partial";
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (file == nullptr) {
-    return Status::Error(StatusCode::kInvalidArgument, "Expected to be able to write " + temporary);
-  }
-  auto put = [&](const void* data, size_t bytes) {
-    return std::fwrite(data, 1, bytes, file) == bytes;
-  };
-  size_t at = sizeof(header) + table.size() * sizeof(PackedSection);
-  bool ok = put(&header, sizeof(header)) && put(table.data(), table.size() * sizeof(PackedSection));
-  for (size_t i = 0; ok && i < sections.size(); ++i) {
-    static const char kZeros[64] = {};
-    ok = put(kZeros, table[i].offset - at) && put(sections[i].data(), sections[i].size());
-    at = table[i].offset + table[i].bytes;
-  }
-  ok = std::fclose(file) == 0 && ok;
-  if (!ok || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::remove(temporary.c_str());
-    return Status::Error(StatusCode::kInvalidArgument, "Expected to be able to write " + path);
   }
   return Status::Ok();
 }
@@ -250,27 +279,9 @@ Status PackModel(const std::string& model_dir) {
   if (Status s = tensors.Open(model_dir + "/model.safetensors"); !s.ok()) return s;
   Packer packer(tensors, config);
   if (Status s = packer.Run(); !s.ok()) return s;
-
-  std::vector<SectionPlan> plan = Layout(config);
-  std::vector<PackedSection> table;
-  size_t at = sizeof(PackedHeader) + plan.size() * sizeof(PackedSection);
-  for (const std::string& section : packer.sections()) {
-    at = (at + 63) / 64 * 64;
-    table.push_back({at, section.size(), Checksum(section)});
-    at += section.size();
-  }
-  PackedHeader header{};
-  std::memcpy(header.magic, kPackedMagic, sizeof(header.magic));
-  header.version = kPackedVersion;
-  header.section_count = static_cast<uint32_t>(table.size());
-  header.file_bytes = at;
-  header.config_checksum = Checksum(config_file.bytes());
-  header.weights_checksum = Checksum(tensors.bytes());
-  header.weights_bytes = tensors.bytes().size();
-  header.table_checksum =
-      Checksum({reinterpret_cast<const char*>(table.data()), table.size() * sizeof(PackedSection)});
-  header.header_checksum = HeaderChecksum(header);
-  return WriteFile(model_dir + "/model.int8", header, table, packer.sections());
+  return WritePackedFile(model_dir, kPackedModel,
+                         {SourceOf(config_file.bytes()), SourceOf(tensors.bytes())},
+                         packer.sections());
 }
 
 }  // namespace ghostai

@@ -28,6 +28,7 @@ class Reference {
   Values Apply(const std::string& name, const Values& x) const;
   void NormRows(const std::string& name, Values* x) const;
   void Attend(int layer, Values* x) const;
+  float ExitLogit(int layer, const Values& x) const;
 
   Config config_;
   Values words_, positions_, types_;
@@ -81,7 +82,10 @@ Status Reference::Load(const std::string& model_dir) {
     norms_[name] = std::move(norm);
   }
   for (int layer : config_.exit_layers) {
-    if (s.ok()) s = LoadDense(tensors, "exit_" + std::to_string(layer), 1, config_.hidden);
+    std::string exit = "exit_" + std::to_string(layer) + ".";
+    if (s.ok()) s = LoadDense(tensors, exit + "projection", config_.exit_width, config_.hidden);
+    if (s.ok()) s = LoadDense(tensors, exit + "inner", config_.exit_inner, config_.exit_width);
+    if (s.ok()) s = LoadDense(tensors, exit + "output", 1, config_.exit_inner);
   }
   if (s.ok()) s = LoadDense(tensors, "classifier", 1, config_.hidden);
   return s;
@@ -152,6 +156,19 @@ void Reference::Attend(int layer, Values* x) const {
   NormRows(name + "output.LayerNorm", x);
 }
 
+float Reference::ExitLogit(int layer, const Values& x) const {
+  std::string exit = "exit_" + std::to_string(layer) + ".";
+  Values projected = Apply(exit + "projection", x);
+  Values pooled(static_cast<size_t>(config_.exit_width));
+  for (size_t i = 0; i < projected.size(); ++i) {
+    float& largest = pooled[i % pooled.size()];
+    largest = std::fmax(largest, projected[i]);
+  }
+  Values inner = Apply(exit + "inner", pooled);
+  for (float& value : inner) value = std::fmax(value, 0.0f);
+  return Apply(exit + "output", inner)[0];
+}
+
 std::vector<float> Reference::Logits(const std::vector<int32_t>& ids) const {
   auto hidden = static_cast<size_t>(config_.hidden);
   Values x(ids.size() * hidden);
@@ -162,10 +179,6 @@ std::vector<float> Reference::Logits(const std::vector<int32_t>& ids) const {
   NormRows("bert.embeddings.LayerNorm", &x);
   std::vector<float> logits;
   size_t exit = 0;
-  auto head = [&](const std::string& name) {
-    Values first(x.begin(), x.begin() + static_cast<ptrdiff_t>(hidden));
-    logits.push_back(Apply(name, first)[0]);
-  };
   for (int i = 0; i < config_.layers; ++i) {
     Attend(i, &x);
     std::string name = "bert.encoder.layer." + std::to_string(i) + ".";
@@ -177,11 +190,12 @@ std::vector<float> Reference::Logits(const std::vector<int32_t>& ids) const {
     for (size_t j = 0; j < x.size(); ++j) x[j] += outer[j];
     NormRows(name + "output.LayerNorm", &x);
     if (exit < config_.exit_layers.size() && config_.exit_layers[exit] == i + 1) {
-      head("exit_" + std::to_string(i + 1));
+      logits.push_back(ExitLogit(i + 1, x));
       ++exit;
     }
   }
-  head("classifier");
+  Values first(x.begin(), x.begin() + static_cast<ptrdiff_t>(hidden));
+  logits.push_back(Apply("classifier", first)[0]);
   return logits;
 }
 

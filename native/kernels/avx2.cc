@@ -1,85 +1,81 @@
 // kernel: x86_64 -mavx2 -mfma
-// 8 lanes. vpmaddubsw adds neighbouring u8 x i8 products in 16 bits, vpmaddwd by
-// ones widens them to 32: exact, since packing keeps every such pair within
-// 16 bits (255 * (w0 + w1) for weights of one sign; pack.cc certifies it).
-#include <immintrin.h>
-
+// AVX2 has no u8 x i8 dot product. vpmaddubsw adds neighbouring products in 16
+// bits, four such results are added in 16 bits, and one vpmaddwd by ones widens
+// them to 32: 9 instructions for 128 products, where widening each result would
+// take 12. Exact, since packing certifies these very groups (kSumGroup in
+// kernels.h): no partial sum leaves 16 bits.
+//
+// Eight vectors of weights (16 columns by 16 of K) stay in registers while all
+// rows pass by; a row's two sums live in the first-level cache, because sums of
+// more rows do not fit in 16 registers beside the weights. A row costs 18
+// arithmetic instructions, which three ports do in 6 cycles, against 6 loads
+// and 2 stores, which hide beside them: 42.7 products a cycle.
+//
+// Measured on Emerald Rapids, layers as the model calls them: 92 to 98 % of a
+// loop of this way's instructions on registers alone (117 GMAC/s). Tried before:
+// a tile of 4 x 2 register sums, each result widened by itself, 98 % of a peak
+// of 87 GMAC/s.
 #include <cstring>
 #include <type_traits>
 
+#include "float8.h"
 #include "kernels.h"
 
 namespace ghostai {
 namespace {
 
-struct Isa {
-  using Float = __m256;
-  using Int = __m256i;
-  static constexpr int kLanes = 8;
-  static constexpr int kTileRows = 4;
-  static constexpr int kTileVectors = 2;
+using Isa = Float8;
 
-  static Float Load(const float* p) { return _mm256_loadu_ps(p); }
-  static void Store(float* p, Float v) { _mm256_storeu_ps(p, v); }
-  static Float Set(float v) { return _mm256_set1_ps(v); }
-  static Float Add(Float a, Float b) { return _mm256_add_ps(a, b); }
-  static Float Sub(Float a, Float b) { return _mm256_sub_ps(a, b); }
-  static Float Mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
-  static Float Div(Float a, Float b) { return _mm256_div_ps(a, b); }
-  static Float MulAdd(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
-  static Float Max(Float a, Float b) { return _mm256_max_ps(a, b); }
-  static Float Min(Float a, Float b) { return _mm256_min_ps(a, b); }
-  static Float Round(Float v) {
-    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+constexpr int kBlockRows = 32;
+constexpr int kBlockColumns = 16;
+
+inline __m256i LoadWeights(const int8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+
+inline __m256i Broadcast4(const uint8_t* p) {
+  int32_t four;
+  std::memcpy(&four, p, 4);
+  return _mm256_set1_epi32(four);
+}
+
+__attribute__((noinline)) void SumBlock(const uint8_t* a, size_t a_stride, const int8_t* weights,
+                                        int inputs, int rows, const int8_t* ahead, int lines,
+                                        int32_t* sums, size_t sums_stride) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int r = 0; r < rows; ++r) {
+    int32_t* sum = sums + static_cast<size_t>(r) * sums_stride;
+    Isa::StoreInt(sum, _mm256_setzero_si256());
+    Isa::StoreInt(sum + 8, _mm256_setzero_si256());
   }
-  static Float PowerOfTwo(Float n) {
-    __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  for (int k = 0; k < inputs; k += kSumGroup) {
+    const int8_t* w = weights + static_cast<size_t>(k) * kPanelColumns;
+    __m256i left[4], right[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      left[i] = LoadWeights(w + i * 4 * kPanelColumns);
+      right[i] = LoadWeights(w + i * 4 * kPanelColumns + 32);
+    }
+    for (int line = 0; line < lines; ++line, ahead += 64) __builtin_prefetch(ahead, 0, 2);
+    const uint8_t* row = a + k;
+    int32_t* sum = sums;
+    for (int r = 0; r < rows; ++r, row += a_stride, sum += sums_stride) {
+      __m256i four = Broadcast4(row);
+      __m256i l = _mm256_maddubs_epi16(four, left[0]);
+      __m256i s = _mm256_maddubs_epi16(four, right[0]);
+#pragma GCC unroll 3
+      for (int i = 1; i < 4; ++i) {
+        four = Broadcast4(row + 4 * i);
+        l = _mm256_add_epi16(l, _mm256_maddubs_epi16(four, left[i]));
+        s = _mm256_add_epi16(s, _mm256_maddubs_epi16(four, right[i]));
+      }
+      l = _mm256_add_epi32(_mm256_madd_epi16(l, ones), Isa::LoadInt(sum));
+      s = _mm256_add_epi32(_mm256_madd_epi16(s, ones), Isa::LoadInt(sum + 8));
+      Isa::StoreInt(sum, l);
+      Isa::StoreInt(sum + 8, s);
+    }
   }
-  static float Sum(Float v) {
-    __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-  }
-  static float Largest(Float v) {
-    __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
-  }
-  static float Smallest(Float v) {
-    __m128 four = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
-  }
-  static void StoreBytes(uint8_t* p, Float v) {
-    __m256i words = _mm256_cvtps_epi32(v);
-    __m128i shorts =
-        _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(shorts, shorts));
-  }
-  static Float LoadBytes(const int8_t* p) {
-    __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
-  }
-  static Float ToFloat(Int v) { return _mm256_cvtepi32_ps(v); }
-  static Int LoadInt(const int32_t* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  }
-  static void StoreInt(int32_t* p, Int v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
-  static Int Zero() { return _mm256_setzero_si256(); }
-  static Int Broadcast4(const uint8_t* p) {
-    int32_t four;
-    std::memcpy(&four, p, 4);
-    return _mm256_set1_epi32(four);
-  }
-  static Int LoadWeights(const int8_t* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  }
-  static Int Dot(Int sum, Int a, Int w) {
-    __m256i pairs = _mm256_maddubs_epi16(a, w);
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
-};
+}
 
 }  // namespace
 

@@ -1,223 +1,252 @@
 // The steps of the forward pass over an instruction set's vectors, written
-// once. A kernel file defines `Isa` in an anonymous namespace before it
-// includes this header, so every function here is compiled with that file's
-// flags and is private to it.
+// once. A kernel file defines `Isa`, kBlockRows, kBlockColumns and SumBlock in
+// an anonymous namespace before it includes this header, so every function here
+// is compiled with that file's flags and is private to it.
+//
+// SumBlock(a, a_stride, weights, inputs, rows, ahead, lines, sums, sums_stride)
+// writes the integer sums of up to kBlockRows rows by kBlockColumns columns;
+// `weights` points at the first of these columns in its panel, and meanwhile
+// `lines` cache lines from `ahead` on are asked for with each kSumGroup of K.
 //
 // Isa has: kLanes; Float, Int (registers); Load, Store, Set, Add, Sub, Mul,
-// MulAdd(a, b, c) = a * b + c, Div, Max, Min, Round (to nearest even),
-// PowerOfTwo (2^n for an integral n in [-126, 127]), Sum, Largest, Smallest
-// (over lanes); StoreBytes (integral floats 0..255 as bytes), LoadBytes (int8
-// as floats), ToFloat(Int); Zero, Broadcast4 (4 bytes to every lane), LoadWeights,
-// Dot (4 products a lane added); StoreInt; kTileRows, kTileVectors.
+// MulAdd(a, b, c) = a * b + c rounded once, Div, Max, Min, Magnitude, Round (to nearest
+// even), AddToExponent (of a float, the integer in another one's low bits), Sum,
+// Largest, Smallest (over lanes); StoreBytes (integral floats 0..255 as bytes),
+// LoadBytes (int8 as floats), LoadInt, StoreInt, ToFloat(Int); Transpose (of
+// kLanes registers).
+//
+// Every instruction set gives the same floats, bit for bit: each operation is
+// rounded as IEEE 754 says, multiply-adds are fused everywhere, and sums over a
+// row run over 64 lanes, which each set holds in as many registers as it needs
+// and adds up in the same order. So a text's logit does not depend on the CPU.
 //
 // Error bounds of the float steps against exact arithmetic on the same inputs:
-// Exp 3e-7 relative, Gelu 4e-7 absolute + 3e-7 relative, sums in vector order.
+// Exp 4e-6 relative, Gelu 2e-4 absolute.
 
 namespace {
 
 using F = Isa::Float;
 using I = Isa::Int;
 constexpr int kLanes = Isa::kLanes;
+constexpr int kRowLanes = 64;
+constexpr int kParts = kRowLanes / kLanes;
 
 inline F Exp(F x) {
-  // Below -80 counts as -80: GELU's products then stay normal numbers; subnormal ones are slow.
-  // 2^t = 2^n * 2^f with |f| <= 1/2; Taylor's terms of 2^f up to the sixth leave 2e-7.
-  F t = Isa::Mul(Isa::Max(x, Isa::Set(-80.0f)), Isa::Set(1.44269504f));
-  F n = Isa::Round(t);
-  F f = Isa::Sub(t, n);
-  F p = Isa::Set(1.540353039e-4f);
-  p = Isa::MulAdd(p, f, Isa::Set(1.333355815e-3f));
-  p = Isa::MulAdd(p, f, Isa::Set(9.618129108e-3f));
-  p = Isa::MulAdd(p, f, Isa::Set(5.550410866e-2f));
-  p = Isa::MulAdd(p, f, Isa::Set(2.402265070e-1f));
-  p = Isa::MulAdd(p, f, Isa::Set(6.931471806e-1f));
-  p = Isa::MulAdd(p, f, Isa::Set(1.0f));
-  return Isa::Mul(p, Isa::PowerOfTwo(n));
+  // Below -80 counts as -80: what is multiplied by it stays normal; subnormal numbers are slow.
+  // 2^t = 2^n * 2^f with |f| <= 1/2. Adding 1.5 * 2^23 rounds t to n and leaves n in the low bits;
+  // the minimax polynomial of 2^f is of degree 4.
+  F log2e = Isa::Set(1.44269504f), magic = Isa::Set(12582912.0f);
+  x = Isa::Max(x, Isa::Set(-80.0f));
+  F shifted = Isa::MulAdd(x, log2e, magic);
+  F f = Isa::MulAdd(x, log2e, Isa::Sub(magic, shifted));
+  F p = Isa::Set(9.570101909e-3f);
+  p = Isa::MulAdd(p, f, Isa::Set(5.591786032e-2f));
+  p = Isa::MulAdd(p, f, Isa::Set(2.402474483e-1f));
+  p = Isa::MulAdd(p, f, Isa::Set(6.931218147e-1f));
+  p = Isa::MulAdd(p, f, Isa::Set(9.999992614e-1f));
+  return Isa::AddToExponent(p, shifted);
 }
 
-// x * Phi(x) by Abramowitz and Stegun 7.1.26: erfc(z) = poly(t) exp(-z^2), t = 1 / (1 + p z).
+// x * Phi(x) without erf: max(x, 0) - y / 2 + e(y) with y = |x| and e(y) = y * (Phi(y) - 1/2),
+// which is even, so a polynomial in u = y * y, and about y / 2 beyond 4. Seven coefficients, fitted
+// by Lawson's iteration, in t = u / 8 - 1, where their sum does not cancel. The error is a
+// twentieth of a step of the quantised result or less, and this costs 13 instructions where exp and
+// a division cost 30; nine coefficients would be exact to 3e-5, and change no verdict.
+constexpr float kGeluTop = 4.0f;
+constexpr float kGeluLeast = -0.1702f;  // no value of it is smaller
 inline F Gelu(F x) {
-  F z = Isa::Mul(Isa::Max(x, Isa::Sub(Isa::Set(0.0f), x)), Isa::Set(0.70710678f));
-  F t = Isa::Div(Isa::Set(1.0f), Isa::MulAdd(Isa::Set(0.3275911f), z, Isa::Set(1.0f)));
-  F p = Isa::Set(1.061405429f);
-  p = Isa::MulAdd(p, t, Isa::Set(-1.453152027f));
-  p = Isa::MulAdd(p, t, Isa::Set(1.421413741f));
-  p = Isa::MulAdd(p, t, Isa::Set(-0.284496736f));
-  p = Isa::MulAdd(p, t, Isa::Set(0.254829592f));
-  F half_tail = Isa::Mul(Isa::Mul(Isa::Mul(p, t), Isa::Set(0.5f)),
-                         Exp(Isa::Sub(Isa::Set(0.0f), Isa::Mul(z, z))));
-  // Phi(-|x|) is half_tail: x * Phi(x) = max(x, 0) - |x| * half_tail.
-  F magnitude = Isa::Max(x, Isa::Sub(Isa::Set(0.0f), x));
-  return Isa::Sub(Isa::Max(x, Isa::Set(0.0f)), Isa::Mul(magnitude, half_tail));
+  F y = Isa::Min(Isa::Magnitude(x), Isa::Set(kGeluTop));
+  F u = Isa::Mul(y, y);
+  F t = Isa::MulAdd(u, Isa::Set(2.0f / (kGeluTop * kGeluTop)), Isa::Set(-1.0f));
+  F p = Isa::Set(5.972038426e-3f);
+  p = Isa::MulAdd(p, t, Isa::Set(-1.655090095e-2f));
+  p = Isa::MulAdd(p, t, Isa::Set(2.409104675e-2f));
+  p = Isa::MulAdd(p, t, Isa::Set(-3.546233947e-2f));
+  p = Isa::MulAdd(p, t, Isa::Set(5.541019349e-2f));
+  p = Isa::MulAdd(p, t, Isa::Set(-8.442661931e-2f));
+  p = Isa::MulAdd(p, t, Isa::Set(1.759702164e-1f));
+  F rest = Isa::MulAdd(y, Isa::Set(-0.5f), Isa::Max(x, Isa::Set(0.0f)));
+  return Isa::MulAdd(u, p, rest);
 }
 
-// ---- integer product -------------------------------------------------------
+// ---- sums over a row -------------------------------------------------------
 
-// One tile: kRows rows by kTileVectors vectors of columns, its sums stored from row to row in c.
-// `weights` points at the first column of the tile in its panel. With `kPrefetch` the same place of
-// the next panel is asked for. The sums leave through memory and the tile is a function of its own
-// on purpose: joined to what follows, GCC 12 copies and spills the sums in the inner loop, which
-// halves its speed: 180 against 340 GMAC/s on Emerald Rapids at 64 rows.
-template <int kRows, bool kPrefetch>
-__attribute__((noinline)) void Tile(const uint8_t* a, size_t a_stride, const int8_t* weights,
-                                    int inputs, size_t panel_bytes, int32_t* c, size_t c_stride) {
-  constexpr int kVectors = Isa::kTileVectors;
-  I sums[kRows][kVectors];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = Isa::Zero();
+// The 64 lanes' sum, always in this order: lane i and i + 32, then i + 16, i + 8 and so on to i
+// + 1.
+inline float FoldSum(F (&part)[kParts]) {
+#pragma GCC unroll 6
+  for (int half = kParts / 2; half > 0; half /= 2) {
+#pragma GCC unroll 32
+    for (int p = 0; p < half; ++p) part[p] = Isa::Add(part[p], part[p + half]);
   }
-  for (int k = 0; k < inputs; k += 4) {
-    const int8_t* w = weights + static_cast<size_t>(k) * kPanelColumns;
-    if (kPrefetch) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        if (v * kLanes % 16 == 0) __builtin_prefetch(w + panel_bytes + v * kLanes * 4, 0, 3);
-      }
-    }
-    I columns[kVectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) columns[v] = Isa::LoadWeights(w + v * kLanes * 4);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      I row = Isa::Broadcast4(a + static_cast<size_t>(r) * a_stride + k);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sums[r][v] = Isa::Dot(sums[r][v], row, columns[v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      Isa::StoreInt(c + static_cast<size_t>(r) * c_stride + v * kLanes, sums[r][v]);
-    }
+  return Isa::Sum(part[0]);
+}
+
+// Calls step(i, part) for every vector of a row; `part` is which of the 64 lanes' registers it is
+// for.
+template <typename Step>
+inline void EachVector(int size, Step&& step) {
+  for (int i = 0; i < size; i += kRowLanes) {
+#pragma GCC unroll 64
+    for (int p = 0; p < kParts; ++p) step(i + p * kLanes, p);
   }
 }
 
-// Rows in tiles of nearly equal height, so that no tile is left with one or two rows.
-template <typename PerTile>
-inline void EachTile(int rows, PerTile&& per_tile) {
-  int tiles = (rows + Isa::kTileRows - 1) / Isa::kTileRows;
+// ---- linear layers ---------------------------------------------------------
+
+// Rows in blocks of nearly equal height, so that none is left with one or two rows.
+template <typename PerBlock>
+inline void EachBlock(int rows, PerBlock&& per_block) {
+  int blocks = (rows + kBlockRows - 1) / kBlockRows;
   int row = 0;
-  for (int tile = 0; tile < tiles; ++tile) {
-    int height = (rows - row + (tiles - tile) - 1) / (tiles - tile);
-    per_tile(row, height);
+  for (int block = 0; block < blocks; ++block) {
+    int height = (rows - row + (blocks - block) - 1) / (blocks - block);
+    per_block(row, height);
     row += height;
-  }
-}
-
-template <int kRows, typename Call>
-inline void WithRows(int rows, Call&& call) {
-  if constexpr (kRows > 0) {
-    if (rows == kRows) {
-      call(std::integral_constant<int, kRows>{});
-    } else {
-      WithRows<kRows - 1>(rows, call);
-    }
   }
 }
 
 void Product(const uint8_t* a, size_t a_stride, const int8_t* weights, int inputs, int rows,
              int panels, int32_t* c, size_t c_stride) {
   size_t panel_bytes = static_cast<size_t>(inputs) * kPanelColumns;
-  constexpr int kColumns = Isa::kTileVectors * kLanes;
+  alignas(64) int32_t sums[kBlockRows * kBlockColumns];
   for (int panel = 0; panel < panels; ++panel) {
-    for (int column = 0; column < kPanelColumns; column += kColumns) {
+    for (int column = 0; column < kPanelColumns; column += kBlockColumns) {
       const int8_t* w = weights + static_cast<size_t>(panel) * panel_bytes + column * 4;
-      EachTile(rows, [&](int row, int height) {
-        WithRows<Isa::kTileRows>(height, [&](auto count) {
-          Tile<count.value, false>(
-              a + static_cast<size_t>(row) * a_stride, a_stride, w, inputs, 0,
-              c + static_cast<size_t>(row) * c_stride + panel * kPanelColumns + column, c_stride);
-        });
+      EachBlock(rows, [&](int row, int height) {
+        SumBlock(a + static_cast<size_t>(row) * a_stride, a_stride, w, inputs, height, w, 0, sums,
+                 kBlockColumns);
+        for (int r = 0; r < height; ++r) {
+          int32_t* to =
+              c + static_cast<size_t>(row + r) * c_stride + panel * kPanelColumns + column;
+          for (int i = 0; i < kBlockColumns; i += kLanes) {
+            Isa::StoreInt(to + i, Isa::LoadInt(sums + r * kBlockColumns + i));
+          }
+        }
       });
     }
   }
 }
 
-// A tile's sums as floats: (sum - zero * sum of weights) * scale + bias, then GELU.
-template <bool kGelu>
-inline void FinishTile(const int32_t* sums, const Activations& a, int from, int height,
-                       const Linear& layer, int first, float* c, size_t c_stride) {
-  constexpr int kColumns = Isa::kTileVectors * kLanes;
-  for (int v = 0; v < Isa::kTileVectors; ++v) {
-    int at = first + v * kLanes;
-    F column_scale = Isa::Load(layer.scales + at), bias = Isa::Load(layer.bias + at);
-    F column_sum = Isa::ToFloat(Isa::LoadInt(layer.sums + at));
-    for (int r = 0; r < height; ++r) {
-      F zero = Isa::Set(-static_cast<float>(a.zeros[from + r]));
-      F value = Isa::MulAdd(zero, column_sum,
-                            Isa::ToFloat(Isa::LoadInt(sums + r * kColumns + v * kLanes)));
-      F scale = Isa::Mul(Isa::Set(a.scales[from + r]), column_scale);
-      value = Isa::MulAdd(value, scale, bias);
-      if (kGelu) value = Gelu(value);
-      Isa::Store(c + static_cast<size_t>(r) * c_stride + v * kLanes, value);
+// A block's sums as floats, (sum - zero * sum of weights) * scale + bias, and what comes after.
+template <Finish kFinish>
+inline void FinishBlock(const int32_t* sums, const Activations& a, int from, int height,
+                        const Linear& layer, int first, float* c, size_t c_stride, float* largest) {
+  constexpr int kVectors = kBlockColumns / kLanes;
+  F column_scale[kVectors], bias[kVectors], column_sum[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    column_scale[v] = Isa::Load(layer.scales + first + v * kLanes);
+    bias[v] = Isa::Load(layer.bias + first + v * kLanes);
+    column_sum[v] = Isa::ToFloat(Isa::LoadInt(layer.sums + first + v * kLanes));
+  }
+  for (int r = 0; r < height; ++r) {
+    F zero = Isa::Set(-static_cast<float>(a.zeros[from + r]));
+    F row_scale = Isa::Set(a.scales[from + r]);
+    float* to = c + static_cast<size_t>(r) * c_stride;
+    F most = Isa::Set(0.0f);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      F sum = Isa::ToFloat(Isa::LoadInt(sums + r * kBlockColumns + v * kLanes));
+      F value = Isa::MulAdd(zero, column_sum[v], sum);
+      value = Isa::MulAdd(value, Isa::Mul(row_scale, column_scale[v]), bias[v]);
+      if (kFinish == Finish::kAdd) value = Isa::Add(Isa::Load(to + v * kLanes), value);
+      if (kFinish == Finish::kGelu) {
+        value = Gelu(value);
+        most = Isa::Max(most, value);
+      }
+      Isa::Store(to + v * kLanes, value);
+    }
+    if (kFinish == Finish::kGelu) {
+      float value = Isa::Largest(most);
+      if (value > largest[r]) largest[r] = value;
     }
   }
 }
 
-template <bool kGelu>
+template <Finish kFinish>
 inline void LinearLayer(const Activations& a, int first_row, int rows, const Linear& layer,
-                        int first_panel, int panels, float* c, size_t c_stride) {
+                        int first_panel, int panels, float* c, size_t c_stride, float* largest) {
   size_t panel_bytes = static_cast<size_t>(layer.inputs) * kPanelColumns;
-  constexpr int kColumns = Isa::kTileVectors * kLanes;
-  alignas(64) int32_t sums[Isa::kTileRows * kColumns];
-  for (int panel = 0; panel < panels; ++panel) {
-    for (int column = 0; column < kPanelColumns; column += kColumns) {
-      int first = (first_panel + panel) * kPanelColumns + column;
-      const int8_t* w =
-          layer.weights + static_cast<size_t>(first_panel + panel) * panel_bytes + column * 4;
-      EachTile(rows, [&](int row, int height) {
+  alignas(64) int32_t sums[kBlockRows * kBlockColumns];
+  // The next panel is asked for in even portions while this one is used: weights come from the
+  // third-level cache, and all at once they would hold up the first block.
+  int blocks = (rows + kBlockRows - 1) / kBlockRows * (kPanelColumns / kBlockColumns);
+  int panel_lines = layer.inputs;  // 64 columns of a byte
+  int lines = (kSumGroup + blocks - 1) / blocks;
+  for (int panel = first_panel; panel < first_panel + panels; ++panel) {
+    const int8_t* panel_weights = layer.weights + static_cast<size_t>(panel) * panel_bytes;
+    int asked = 0;
+    for (int column = 0; column < kPanelColumns; column += kBlockColumns) {
+      int first = panel * kPanelColumns + column;
+      EachBlock(rows, [&](int row, int height) {
         int from = first_row + row;
-        const uint8_t* values = a.values + static_cast<size_t>(from) * a.stride;
-        WithRows<Isa::kTileRows>(height, [&](auto count) {
-          // Only the first tile finds its weights far away, so only it looks ahead.
-          if (row == 0) {
-            Tile<count.value, true>(values, a.stride, w, layer.inputs, panel_bytes, sums, kColumns);
-          } else {
-            Tile<count.value, false>(values, a.stride, w, layer.inputs, panel_bytes, sums,
-                                     kColumns);
-          }
-        });
-        FinishTile<kGelu>(sums, a, from, height, layer, first,
-                          c + static_cast<size_t>(row) * c_stride + panel * kPanelColumns + column,
-                          c_stride);
+        SumBlock(a.values + static_cast<size_t>(from) * a.stride, a.stride,
+                 panel_weights + column * 4, layer.inputs, height,
+                 panel_weights + panel_bytes + static_cast<size_t>(asked) * 64,
+                 asked < panel_lines ? lines : 0, sums, kBlockColumns);
+        asked += layer.inputs / kSumGroup * lines;
+        FinishBlock<kFinish>(sums, a, from, height, layer, first,
+                             c + static_cast<size_t>(row) * c_stride +
+                                 (panel - first_panel) * kPanelColumns + column,
+                             c_stride, largest + row);
       });
     }
   }
 }
 
 void LinearEntry(const Activations& a, int first_row, int rows, const Linear& layer,
-                 int first_panel, int panels, bool gelu, float* c, size_t c_stride) {
-  if (gelu) {
-    LinearLayer<true>(a, first_row, rows, layer, first_panel, panels, c, c_stride);
-  } else {
-    LinearLayer<false>(a, first_row, rows, layer, first_panel, panels, c, c_stride);
+                 int first_panel, int panels, Finish finish, float* c, size_t c_stride,
+                 float* largest) {
+  switch (finish) {
+    case Finish::kStore:
+      LinearLayer<Finish::kStore>(a, first_row, rows, layer, first_panel, panels, c, c_stride,
+                                  largest);
+      break;
+    case Finish::kAdd:
+      LinearLayer<Finish::kAdd>(a, first_row, rows, layer, first_panel, panels, c, c_stride,
+                                largest);
+      break;
+    case Finish::kGelu:
+      for (int row = 0; row < rows; ++row) largest[row] = 0.0f;
+      LinearLayer<Finish::kGelu>(a, first_row, rows, layer, first_panel, panels, c, c_stride,
+                                 largest);
+      break;
   }
 }
 
 // ---- rows ------------------------------------------------------------------
 
-inline void QuantiseBetween(const float* x, int size, float low, float high, const Activations& q,
-                            int row) {
-  // Zero is always in the range, so that it is exact and `zero` fits in 0..255.
+struct Scale {
+  F factor, zero;
+};
+
+// The scale of a row whose values lie between low and high, set in q.
+inline Scale ScaleBetween(float low, float high, const Activations& q, int row) {
+  // Zero is always in the range, so that it is exact and `zero` is never negative.
   low = low < 0.0f ? low : 0.0f;
   high = high > 0.0f ? high : 0.0f;
-  float scale = (high - low) / 255.0f;
-  // A row of zeros, and one so small that its inverse would overflow, is stored as zeros.
-  bool flat = !(scale > 1e-30f);
+  float scale = (high - low) / static_cast<float>(kActivationMax);
+  // A row of zeros, and one so small that its inverse would overflow, is stored as zeros; so is one
+  // with values that are no numbers, or so large that their distance is none.
+  bool flat = !(scale > 1e-30f && scale < 3.4e38f);
   float inverse = flat ? 0.0f : 1.0f / scale;
   float zero = flat ? 0.0f : __builtin_rintf(-low * inverse);
   q.scales[row] = flat ? 0.0f : scale;
   q.zeros[row] = static_cast<int32_t>(zero);
+  return {Isa::Set(inverse), Isa::Set(zero)};
+}
+
+inline F Steps(F x, const Scale& scale) {
+  F value = Isa::Add(Isa::Round(Isa::Mul(x, scale.factor)), scale.zero);
+  return Isa::Min(Isa::Max(value, Isa::Set(0.0f)), Isa::Set(static_cast<float>(kActivationMax)));
+}
+
+void QuantiseWithin(const float* x, int size, float low, float high, const Activations& q,
+                    int row) {
+  Scale scale = ScaleBetween(low, high, q, row);
   uint8_t* out = q.values + static_cast<size_t>(row) * q.stride;
-  F factor = Isa::Set(inverse), offset = Isa::Set(zero);
-  for (int i = 0; i < size; i += kLanes) {
-    F value = Isa::Add(Isa::Round(Isa::Mul(Isa::Load(x + i), factor)), offset);
-    value = Isa::Min(Isa::Max(value, Isa::Set(0.0f)), Isa::Set(255.0f));
-    Isa::StoreBytes(out + i, value);
-  }
+  for (int i = 0; i < size; i += kLanes) Isa::StoreBytes(out + i, Steps(Isa::Load(x + i), scale));
 }
 
 void Quantise(const float* x, int size, const Activations& q, int row) {
@@ -227,30 +256,72 @@ void Quantise(const float* x, int size, const Activations& q, int row) {
     low = Isa::Min(low, value);
     high = Isa::Max(high, value);
   }
-  QuantiseBetween(x, size, Isa::Smallest(low), Isa::Largest(high), q, row);
+  QuantiseWithin(x, size, Isa::Smallest(low), Isa::Largest(high), q, row);
 }
 
-// Normalises x in place (mean 0, variance 1, then gamma and beta) and quantises it.
+void QuantiseGelu(const float* x, int size, float largest, const Activations& q, int row) {
+  QuantiseWithin(x, size, kGeluLeast, largest, q, row);
+}
+
+// Normalises x in place (mean 0, variance 1, then gamma and beta) and quantises it. With kSize the
+// row's size is known and its values stay in registers throughout.
+template <int kSize>
 inline void NormaliseRow(float* x, const Norm& norm, int size, const Activations& q, int row) {
-  F sum = Isa::Set(0.0f);
-  for (int i = 0; i < size; i += kLanes) sum = Isa::Add(sum, Isa::Load(x + i));
-  F mean = Isa::Set(Isa::Sum(sum) / static_cast<float>(size));
-  F squares = Isa::Set(0.0f);
-  for (int i = 0; i < size; i += kLanes) {
-    F centred = Isa::Sub(Isa::Load(x + i), mean);
-    squares = Isa::MulAdd(centred, centred, squares);
+  constexpr int kVectors = kSize / kLanes;
+  F values[kVectors > 0 ? kVectors : 1];
+  if constexpr (kSize > 0) {
+#pragma GCC unroll 32
+    for (int i = 0; i < kVectors; ++i) values[i] = Isa::Load(x + i * kLanes);
   }
-  float variance = Isa::Sum(squares) / static_cast<float>(size);
+  auto each = [&](auto&& step) {
+    if constexpr (kSize > 0) {
+#pragma GCC unroll 32
+      for (int i = 0; i < kVectors; ++i) step(i * kLanes, i % kParts, &values[i]);
+    } else {
+      EachVector(size, [&](int i, int part) {
+        F value = Isa::Load(x + i);
+        step(i, part, &value);
+      });
+    }
+  };
+  F sums[kParts], squares[kParts];
+#pragma GCC unroll 64
+  for (int p = 0; p < kParts; ++p) sums[p] = squares[p] = Isa::Set(0.0f);
+  each([&](int, int part, F* value) { sums[part] = Isa::Add(sums[part], *value); });
+  F mean = Isa::Set(FoldSum(sums) / static_cast<float>(size));
+  each([&](int, int part, F* value) {
+    F centred = Isa::Sub(*value, mean);
+    squares[part] = Isa::MulAdd(centred, centred, squares[part]);
+  });
+  float variance = FoldSum(squares) / static_cast<float>(size);
   F factor = Isa::Set(1.0f / __builtin_sqrtf(variance + norm.epsilon));
-  F low = Isa::Set(0.0f), high = low;
-  for (int i = 0; i < size; i += kLanes) {
-    F value = Isa::Mul(Isa::Sub(Isa::Load(x + i), mean), factor);
-    value = Isa::MulAdd(value, Isa::Load(norm.gamma + i), Isa::Load(norm.beta + i));
-    low = Isa::Min(low, value);
-    high = Isa::Max(high, value);
-    Isa::Store(x + i, value);
+  F lows[kParts], highs[kParts];
+#pragma GCC unroll 64
+  for (int p = 0; p < kParts; ++p) lows[p] = highs[p] = Isa::Set(0.0f);
+  each([&](int i, int part, F* value) {
+    *value = Isa::Mul(Isa::Sub(*value, mean), factor);
+    *value = Isa::MulAdd(*value, Isa::Load(norm.gamma + i), Isa::Load(norm.beta + i));
+    lows[part] = Isa::Min(lows[part], *value);
+    highs[part] = Isa::Max(highs[part], *value);
+    Isa::Store(x + i, *value);
+  });
+  F low = lows[0], high = highs[0];
+#pragma GCC unroll 64
+  for (int p = 1; p < kParts; ++p) {
+    low = Isa::Min(low, lows[p]);
+    high = Isa::Max(high, highs[p]);
   }
-  QuantiseBetween(x, size, Isa::Smallest(low), Isa::Largest(high), q, row);
+  Scale scale = ScaleBetween(Isa::Smallest(low), Isa::Largest(high), q, row);
+  uint8_t* out = q.values + static_cast<size_t>(row) * q.stride;
+  each([&](int i, int, F* value) { Isa::StoreBytes(out + i, Steps(*value, scale)); });
+}
+
+void NormEntry(float* x, const Norm& norm, int size, const Activations& q, int row) {
+  // 24 of 32 registers hold MiniLM's width.
+  if constexpr (kLanes == 16) {
+    if (size == 384) return NormaliseRow<384>(x, norm, size, q, row);
+  }
+  NormaliseRow<0>(x, norm, size, q, row);
 }
 
 void Embed(const int8_t* word, float scale, const float* position, const Norm& norm, int size,
@@ -259,100 +330,172 @@ void Embed(const int8_t* word, float scale, const float* position, const Norm& n
     Isa::Store(x + i,
                Isa::MulAdd(Isa::LoadBytes(word + i), Isa::Set(scale), Isa::Load(position + i)));
   }
-  NormaliseRow(x, norm, size, q, row);
-}
-
-void AddNorm(float* x, const float* y, const Norm& norm, int size, const Activations& q, int row) {
-  for (int i = 0; i < size; i += kLanes)
-    Isa::Store(x + i, Isa::Add(Isa::Load(x + i), Isa::Load(y + i)));
-  NormaliseRow(x, norm, size, q, row);
+  NormEntry(x, norm, size, q, row);
 }
 
 float Dot(const float* a, const float* b, int size) {
-  F sum = Isa::Set(0.0f);
-  for (int i = 0; i < size; i += kLanes) sum = Isa::MulAdd(Isa::Load(a + i), Isa::Load(b + i), sum);
-  return Isa::Sum(sum);
+  F sums[kParts];
+#pragma GCC unroll 64
+  for (int p = 0; p < kParts; ++p) sums[p] = Isa::Set(0.0f);
+  EachVector(size, [&](int i, int part) {
+    sums[part] = Isa::MulAdd(Isa::Load(a + i), Isa::Load(b + i), sums[part]);
+  });
+  return FoldSum(sums);
 }
 
 // ---- attention -------------------------------------------------------------
+//
+// A lane is a query: scores, their largest, their exponentials' sum and the weighted values are all
+// had lane by lane, without a step across lanes, and any number of keys fits. Queries are turned
+// into columns once a head and the result back into rows; keys and values are read where they lie.
 
-// Weights of kRows queries over all keys of one head: rows of `weights`, `padded` apart.
-template <int kRows>
-inline void SoftMaxRows(const float* q, size_t q_stride, const float* keys, int head_size,
-                        int tokens, int padded, float* weights, float* inverses) {
-  F largest[kRows];
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) largest[r] = Isa::Set(-3.0e38f);
-  float factor = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
-  int whole = tokens / kLanes * kLanes;
-  for (int j = 0; j < padded; j += kLanes) {
-    F score[kRows];
-#pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) score[r] = Isa::Set(0.0f);
-    for (int d = 0; d < head_size; ++d) {
-      F key = Isa::Load(keys + static_cast<size_t>(d) * static_cast<size_t>(padded) + j);
-#pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        score[r] = Isa::MulAdd(Isa::Set(q[static_cast<size_t>(r) * q_stride + d]), key, score[r]);
+// As many queries and keys at once as keep the multipliers busy: their sums, 8 by 2, 4 by 3 or 4 by
+// 4 registers, with what they are made from, fill the registers that such a set has.
+constexpr int kQueryVectors = kLanes == 16 ? 2 : kLanes == 8 ? 3 : 4;
+constexpr int kKeys = kLanes == 16 ? 8 : 4;
+constexpr int kQueries = kQueryVectors * kLanes;  // of a full block
+static_assert(kQueries <= static_cast<int>(kAttentionQueries));
+
+template <int kVectors>
+inline void TurnQueries(const float* q, size_t q_stride, int queries, int head_size,
+                        float* turned) {
+  F factor = Isa::Set(1.0f / __builtin_sqrtf(static_cast<float>(head_size)));
+  for (int v = 0; v < kVectors; ++v) {
+    for (int d = 0; d < head_size; d += kLanes) {
+      F rows[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) {
+        // Lanes without a query of their own repeat the last one; nobody reads them.
+        int query = v * kLanes + i < queries ? v * kLanes + i : queries - 1;
+        rows[i] = Isa::Mul(Isa::Load(q + static_cast<size_t>(query) * q_stride + d), factor);
       }
+      Isa::Transpose(rows);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i)
+        Isa::Store(turned + (d + i) * kQueries + v * kLanes, rows[i]);
     }
-#pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      F scaled = Isa::Mul(score[r], Isa::Set(factor));
-      Isa::Store(weights + r * padded + j, scaled);
-      // Padding holds keys of zeros, whose scores must count nowhere.
-      if (j < whole) largest[r] = Isa::Max(largest[r], scaled);
-    }
-  }
-  for (int r = 0; r < kRows; ++r) {
-    float* row = weights + r * padded;
-    float maximum = Isa::Largest(largest[r]);
-    for (int j = whole; j < tokens; ++j) maximum = row[j] > maximum ? row[j] : maximum;
-    F top = Isa::Set(maximum);
-    F sum = Isa::Set(0.0f);
-    for (int j = 0; j < padded; j += kLanes) {
-      // No score passes the largest, except those of padding, which count nowhere: 0 bounds them.
-      F value = Exp(Isa::Min(Isa::Sub(Isa::Load(row + j), top), Isa::Set(0.0f)));
-      Isa::Store(row + j, value);
-      if (j < whole) sum = Isa::Add(sum, value);
-    }
-    float total = Isa::Sum(sum);
-    for (int j = whole; j < tokens; ++j) total += row[j];
-    inverses[r] = 1.0f / total;
   }
 }
 
-template <int kRows>
-inline void WeightedValues(const float* weights, int padded, const float* inverses, const float* v,
-                           size_t kv_stride, int tokens, int head_size, float* out,
-                           size_t out_stride) {
-  constexpr int kVectors = kLanes >= 16 ? 2 : 4;
-  for (int column = 0; column < head_size; column += kVectors * kLanes) {
-    F sums[kRows][kVectors];
+// Scores of kCount keys, and the largest so far.
+template <int kVectors, int kCount>
+inline void ScoreKeys(const float* turned, const float* k, size_t k_stride, int head_size,
+                      float* scores, F (&largest)[kVectors]) {
+  F sums[kCount][kVectors];
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) {
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) sums[j][v] = Isa::Set(0.0f);
+  }
+  for (int d = 0; d < head_size; ++d) {
+    F query[kVectors];
 #pragma GCC unroll 4
-      for (int c = 0; c < kVectors; ++c) sums[r][c] = Isa::Set(0.0f);
+    for (int v = 0; v < kVectors; ++v) query[v] = Isa::Load(turned + d * kQueries + v * kLanes);
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) {
+      F key = Isa::Set(k[static_cast<size_t>(j) * k_stride + static_cast<size_t>(d)]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[j][v] = Isa::MulAdd(key, query[v], sums[j][v]);
     }
-    for (int j = 0; j < tokens; ++j) {
-      const float* value = v + static_cast<size_t>(j) * kv_stride + column;
-      F values[kVectors];
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) {
 #pragma GCC unroll 4
-      for (int c = 0; c < kVectors; ++c) values[c] = Isa::Load(value + c * kLanes);
+    for (int v = 0; v < kVectors; ++v) {
+      Isa::Store(scores + j * kQueries + v * kLanes, sums[j][v]);
+      largest[v] = Isa::Max(largest[v], sums[j][v]);
+    }
+  }
+}
+
+// A block of queries of one head: their weights over all keys, then their weighted values.
+template <int kVectors>
+inline void AttendBlock(const float* q, size_t q_stride, const float* k, const float* v_rows,
+                        size_t kv_stride, int queries, int tokens, int head_size, float* out,
+                        size_t out_stride, float* scratch) {
+  float* turned = scratch;                        // [head_size][kQueries]
+  float* mixed = scratch + head_size * kQueries;  // [head_size][kQueries]
+  float* weights = mixed + head_size * kQueries;  // [tokens][kQueries]
+  TurnQueries<kVectors>(q, q_stride, queries, head_size, turned);
+
+  F largest[kVectors], sum[kVectors];
 #pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        F weight = Isa::Set(weights[r * padded + j]);
+  for (int v = 0; v < kVectors; ++v) {
+    largest[v] = Isa::Set(-3.0e38f);
+    sum[v] = Isa::Set(0.0f);
+  }
+  int j = 0;
+  for (; j + kKeys <= tokens; j += kKeys) {
+    ScoreKeys<kVectors, kKeys>(turned, k + static_cast<size_t>(j) * kv_stride, kv_stride, head_size,
+                               weights + j * kQueries, largest);
+  }
+  for (; j < tokens; ++j) {
+    ScoreKeys<kVectors, 1>(turned, k + static_cast<size_t>(j) * kv_stride, kv_stride, head_size,
+                           weights + j * kQueries, largest);
+  }
+  for (j = 0; j < tokens; ++j) {
 #pragma GCC unroll 4
-        for (int c = 0; c < kVectors; ++c) sums[r][c] = Isa::MulAdd(weight, values[c], sums[r][c]);
+    for (int v = 0; v < kVectors; ++v) {
+      float* weight = weights + j * kQueries + v * kLanes;
+      F value = Exp(Isa::Sub(Isa::Load(weight), largest[v]));
+      sum[v] = Isa::Add(sum[v], value);
+      Isa::Store(weight, value);
+    }
+  }
+  F inverse[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) inverse[v] = Isa::Div(Isa::Set(1.0f), sum[v]);
+
+  for (int d = 0; d < head_size; d += kKeys) {
+    F sums[kKeys][kVectors];
+#pragma GCC unroll 8
+    for (int i = 0; i < kKeys; ++i) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = Isa::Set(0.0f);
+    }
+    for (j = 0; j < tokens; ++j) {
+      const float* value = v_rows + static_cast<size_t>(j) * kv_stride + d;
+      F weight[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) weight[v] = Isa::Load(weights + j * kQueries + v * kLanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < kKeys; ++i) {
+        F one = Isa::Set(value[i]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sums[i][v] = Isa::MulAdd(one, weight[v], sums[i][v]);
       }
     }
+#pragma GCC unroll 8
+    for (int i = 0; i < kKeys; ++i) {
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-      for (int c = 0; c < kVectors; ++c) {
-        Isa::Store(out + static_cast<size_t>(r) * out_stride + column + c * kLanes,
-                   Isa::Mul(sums[r][c], Isa::Set(inverses[r])));
+      for (int v = 0; v < kVectors; ++v) {
+        Isa::Store(mixed + (d + i) * kQueries + v * kLanes, Isa::Mul(sums[i][v], inverse[v]));
       }
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    int count = queries - v * kLanes < kLanes ? queries - v * kLanes : kLanes;
+    for (int d = 0; d < head_size; d += kLanes) {
+      F rows[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) rows[i] = Isa::Load(mixed + (d + i) * kQueries + v * kLanes);
+      Isa::Transpose(rows);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) {
+        if (i < count)
+          Isa::Store(out + static_cast<size_t>(v * kLanes + i) * out_stride + d, rows[i]);
+      }
+    }
+  }
+}
+
+template <int kVectors, typename Call>
+inline void WithVectors(int vectors, Call&& call) {
+  if constexpr (kVectors > 0) {
+    if (vectors == kVectors) {
+      call(std::integral_constant<int, kVectors>{});
+    } else {
+      WithVectors<kVectors - 1>(vectors, call);
     }
   }
 }
@@ -360,40 +503,22 @@ inline void WeightedValues(const float* weights, int padded, const float* invers
 void Attention(const float* q, size_t q_stride, const float* k, const float* v, size_t kv_stride,
                int queries, int tokens, int heads, int head_size, float* out, size_t out_stride,
                float* scratch) {
-  int padded = (tokens + 15) / 16 * 16;
-  float* keys = scratch;  // [head_size][padded], transposed
-  float* weights = scratch + static_cast<size_t>(padded) * static_cast<size_t>(head_size);
   for (int head = 0; head < heads; ++head) {
     int offset = head * head_size;
-    for (int j = 0; j < padded; ++j) {
-      const float* key = k + static_cast<size_t>(j) * kv_stride + offset;
-      for (int d = 0; d < head_size; ++d) {
-        keys[static_cast<size_t>(d) * static_cast<size_t>(padded) + static_cast<size_t>(j)] =
-            j < tokens ? key[d] : 0.0f;
-      }
-    }
-    float inverses[4];
-    for (int row = 0; row < queries;) {
-      const float* query = q + static_cast<size_t>(row) * q_stride + offset;
+    for (int row = 0; row < queries; row += kQueries) {
+      int count = queries - row < kQueries ? queries - row : kQueries;
+      const float* from = q + static_cast<size_t>(row) * q_stride + offset;
       float* to = out + static_cast<size_t>(row) * out_stride + offset;
-      auto rows = [&](auto count) {
-        SoftMaxRows<count.value>(query, q_stride, keys, head_size, tokens, padded, weights,
-                                 inverses);
-        WeightedValues<count.value>(weights, padded, inverses, v + offset, kv_stride, tokens,
-                                    head_size, to, out_stride);
-        row += count.value;
-      };
-      if (queries - row >= 4) {
-        rows(std::integral_constant<int, 4>{});
-      } else {
-        rows(std::integral_constant<int, 1>{});
-      }
+      WithVectors<kQueryVectors>((count + kLanes - 1) / kLanes, [&](auto vectors) {
+        AttendBlock<vectors.value>(from, q_stride, k + offset, v + offset, kv_stride, count, tokens,
+                                   head_size, to, out_stride, scratch);
+      });
     }
   }
 }
 
 constexpr Kernels MakeKernels(const char* name) {
-  return {name, Product, LinearEntry, Embed, AddNorm, Quantise, Attention, Dot};
+  return {name, Product, LinearEntry, Embed, NormEntry, Quantise, QuantiseGelu, Attention, Dot};
 }
 
 }  // namespace

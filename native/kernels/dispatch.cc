@@ -4,7 +4,10 @@
 #include "../ghostai.h"
 #include "kernels.h"
 
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -13,7 +16,9 @@ namespace ghostai {
 
 extern const Kernels kScalarKernels;
 #if defined(__x86_64__)
+extern const Kernels kAmxKernels;
 extern const Kernels kAvx512VnniKernels;
+extern const Kernels kAvxVnniKernels;
 extern const Kernels kAvx2Kernels;
 #elif defined(__aarch64__)
 extern const Kernels kNeonDotKernels;
@@ -35,6 +40,14 @@ bool HasAvx512Vnni() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vnni");
 }
+bool HasAvxVnni() { return __builtin_cpu_supports("avxvnni") && __builtin_cpu_supports("fma"); }
+// Linux gives a process the tiles' state only when it asks (arch_prctl, ARCH_REQ_XCOMP_PERM).
+bool HasAmx() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return HasAvx512Vnni() && __builtin_cpu_supports("amx-tile") &&
+         __builtin_cpu_supports("amx-int8") &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
 bool HasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #elif defined(__aarch64__)
 bool HasDotProduct() { return getauxval(AT_HWCAP) & HWCAP_ASIMDDP; }
@@ -43,7 +56,10 @@ bool HasDotProduct() { return getauxval(AT_HWCAP) & HWCAP_ASIMDDP; }
 const Entry kEntries[] = {
 #if defined(__x86_64__)
     {&kAvx512VnniKernels, HasAvx512Vnni},
+    {&kAvxVnniKernels, HasAvxVnni},
     {&kAvx2Kernels, HasAvx2},
+    // Last, so that nothing chooses it by itself: no machine with these tiles has run it yet.
+    {&kAmxKernels, HasAmx},
 #elif defined(__aarch64__)
     {&kNeonDotKernels, HasDotProduct},
 #endif

@@ -6,10 +6,12 @@
 //   u8 activations x i8 weights -> i32 sums, exact. |a * w| <= 255 * 128, so a
 //   sum over K <= 65,536 stays below 2^31: 65,536 * 32,640 = 2,139,095,040.
 //   AVX2 has no u8 x i8 dot product: vpmaddubsw adds pairs in 16 bits with
-//   saturation. Packing certifies that this never happens (see pack.cc).
+//   saturation, and its kernel adds four of these pairs in 16 bits before it
+//   widens them. Packing certifies that no such sum leaves 16 bits (see
+//   kSumGroup), for every instruction set alike: one packed form, one verdict.
 //
 // Arithmetic of activations: a row x is stored as q = round(x / scale) + zero,
-// 0 <= q <= 255, with scale and zero of this row alone. So a row's values never
+// 0 <= q <= kActivationMax, with scale and zero of this row alone. So a row's values never
 // depend on the rows beside it, and neither does anything computed from them.
 #pragma once
 
@@ -21,6 +23,15 @@ namespace ghostai {
 // Columns of one panel of packed weights: [panel][K / 4][64 columns][4 of K].
 constexpr int kPanelColumns = 64;
 constexpr int kDepthMax = 65536;
+
+// K is taken 16 at a time. Of each such group the inputs 4 i and 4 i + 1 (i = 0..3) are added up in
+// 16 bits, and so are 4 i + 2 and 4 i + 3: of every output channel, the positive weights of such
+// eight sum to at most kSumMax and the negative ones to at least -kSumMax, so no partial sum passes
+// 191 * 171 = 32,661 <= 32,767. With activations up to 255 the weights would have to be coarser
+// (128), with ones up to 127 the activations: of these, 191 keeps logits closest to fp32.
+constexpr int kSumGroup = 16;
+constexpr int kActivationMax = 191;
+constexpr int kSumMax = 32767 / kActivationMax;
 
 // A quantised matrix of activations, row after row.
 struct Activations {
@@ -46,6 +57,10 @@ struct Norm {
   float epsilon;
 };
 
+// What becomes of a layer's value: stored, added to what is there (the residual), or passed through
+// x * Phi(x) and stored.
+enum class Finish { kStore, kAdd, kGelu };
+
 struct Kernels {
   const char* name;
 
@@ -54,21 +69,25 @@ struct Kernels {
   void (*product)(const uint8_t* a, size_t a_stride, const int8_t* weights, int inputs, int rows,
                   int panels, int32_t* c, size_t c_stride);
 
-  // The layer's columns [64 * first_panel, 64 * (first_panel + panels)) for `rows` rows as floats;
-  // with `gelu` passed through x * Phi(x). c points at the first of these columns.
+  // The layer's columns [64 * first_panel, 64 * (first_panel + panels)) for `rows` rows as floats.
+  // c points at the first of these columns. With kGelu, largest[rows] gets each row's largest value
+  // of these columns, at least 0; otherwise it is not used. Inputs are a multiple of 64.
   void (*linear)(const Activations& a, int first_row, int rows, const Linear& layer,
-                 int first_panel, int panels, bool gelu, float* c, size_t c_stride);
+                 int first_panel, int panels, Finish finish, float* c, size_t c_stride,
+                 float* largest);
 
   // Word (int8 times scale) plus position, normalised into x and quantised as row `row` of q.
   void (*embed)(const int8_t* word, float scale, const float* position, const Norm& norm, int size,
                 float* x, const Activations& q, int row);
 
-  // x = norm(x + y), quantised as row `row` of q.
-  void (*add_norm)(float* x, const float* y, const Norm& norm, int size, const Activations& q,
-                   int row);
+  // x = norm(x), quantised as row `row` of q.
+  void (*norm)(float* x, const Norm& norm, int size, const Activations& q, int row);
 
   // Row `row` of q from `size` floats.
   void (*quantise)(const float* x, int size, const Activations& q, int row);
+
+  // The same for a row of GELU's values of which `largest` is the largest.
+  void (*quantise_gelu)(const float* x, int size, float largest, const Activations& q, int row);
 
   // Attention of one text: `queries` first rows of q against all `tokens` rows of k and v.
   // q, k, v point at the first token's part and have the given strides in floats; out rows are
@@ -80,11 +99,11 @@ struct Kernels {
   float (*dot)(const float* a, const float* b, int size);
 };
 
-// Floats that attention needs for a text of `tokens` tokens: keys transposed, and four rows of
-// weights, each padded to a vector.
+// Floats that attention needs for a text of `tokens` tokens: of each query of a block, its row, its
+// result and its weight of every token.
+constexpr size_t kAttentionQueries = 32;
 inline size_t AttentionScratch(size_t tokens, size_t head_size) {
-  size_t padded = (tokens + 15) / 16 * 16;
-  return padded * (head_size + 4);
+  return (tokens + 2 * head_size) * kAttentionQueries;
 }
 
 // The kernels of this CPU by name; null where it cannot run them or they were not built.

@@ -29,12 +29,16 @@ struct Isa {
   static Float MulAdd(Float a, Float b, Float c) { return vfmaq_f32(c, a, b); }
   static Float Max(Float a, Float b) { return vmaxq_f32(a, b); }
   static Float Min(Float a, Float b) { return vminq_f32(a, b); }
+  static Float Magnitude(Float v) { return vabsq_f32(v); }
   static Float Round(Float v) { return vrndnq_f32(v); }
-  static Float PowerOfTwo(Float n) {
-    int32x4_t biased = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
-    return vreinterpretq_f32_s32(vshlq_n_s32(biased, 23));
+  static Float AddToExponent(Float v, Float n) {
+    int32x4_t shifted = vshlq_n_s32(vreinterpretq_s32_f32(n), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(v), shifted));
   }
-  static float Sum(Float v) { return vaddvq_f32(v); }
+  static float Sum(Float v) {
+    float32x2_t two = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+  }
   static float Largest(Float v) { return vmaxvq_f32(v); }
   static float Smallest(Float v) { return vminvq_f32(v); }
   static void StoreBytes(uint8_t* p, Float v) {
@@ -51,6 +55,14 @@ struct Isa {
   static Float ToFloat(Int v) { return vcvtq_f32_s32(v); }
   static Int LoadInt(const int32_t* p) { return vld1q_s32(p); }
   static void StoreInt(int32_t* p, Int v) { vst1q_s32(p, v); }
+  static void Transpose(Float (&row)[kLanes]) {
+    float32x4x2_t low = vtrnq_f32(row[0], row[1]), high = vtrnq_f32(row[2], row[3]);
+    row[0] = vcombine_f32(vget_low_f32(low.val[0]), vget_low_f32(high.val[0]));
+    row[1] = vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1]));
+    row[2] = vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0]));
+    row[3] = vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]));
+  }
+
   static Int Zero() { return vdupq_n_s32(0); }
   static Int Broadcast4(const uint8_t* p) {
     int32_t four;
@@ -69,6 +81,8 @@ struct Isa {
 
 }  // namespace
 
+#include "tile.h"
+// Behind it, since it uses the tile.
 #include "body.h"
 extern const Kernels kNeonDotKernels;
 const Kernels kNeonDotKernels = MakeKernels("neondot");

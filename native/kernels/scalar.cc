@@ -1,5 +1,7 @@
 // kernel: any
-// One lane: what every other kernel is tested against.
+// One lane: what every other kernel is tested against. Multiply and add are
+// fused as they are there, in software where the processor cannot, so that the
+// floats are the same too.
 #include <cmath>
 #include <cstring>
 #include <type_traits>
@@ -23,15 +25,18 @@ struct Isa {
   static Float Sub(Float a, Float b) { return a - b; }
   static Float Mul(Float a, Float b) { return a * b; }
   static Float Div(Float a, Float b) { return a / b; }
-  static Float MulAdd(Float a, Float b, Float c) { return a * b + c; }
+  static Float MulAdd(Float a, Float b, Float c) { return std::fma(a, b, c); }
   static Float Max(Float a, Float b) { return a > b ? a : b; }
   static Float Min(Float a, Float b) { return a < b ? a : b; }
+  static Float Magnitude(Float v) { return std::fabs(v); }
   static Float Round(Float v) { return __builtin_rintf(v); }
-  static Float PowerOfTwo(Float n) {
-    int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
-    Float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
+  static Float AddToExponent(Float v, Float n) {
+    uint32_t bits, shift;
+    std::memcpy(&bits, &v, 4);
+    std::memcpy(&shift, &n, 4);
+    bits += shift << 23;
+    std::memcpy(&v, &bits, 4);
+    return v;
   }
   static float Sum(Float v) { return v; }
   static float Largest(Float v) { return v; }
@@ -41,6 +46,8 @@ struct Isa {
   static Float ToFloat(Int v) { return static_cast<Float>(v); }
   static Int LoadInt(const int32_t* p) { return *p; }
   static void StoreInt(int32_t* p, Int v) { *p = v; }
+  static void Transpose(Float (&)[kLanes]) {}
+
   static Int Zero() { return 0; }
   static Int Broadcast4(const uint8_t* p) {
     Int four;
@@ -64,6 +71,8 @@ struct Isa {
 
 }  // namespace
 
+#include "tile.h"
+// Behind it, since it uses the tile.
 #include "body.h"
 extern const Kernels kScalarKernels;
 const Kernels kScalarKernels = MakeKernels("scalar");

@@ -40,6 +40,8 @@ class WindowPlan {
   const int32_t* ids(const Unique& window) const { return ids_.data() + window.first; }
   // Index into unique() of each entry of `scores`.
   const std::vector<uint32_t>& source() const { return source_; }
+  // Of all windows to compute, special tokens included.
+  size_t window_tokens() const { return ids_.size(); }
   uint32_t tokens() const { return tokens_; }
   bool truncated() const { return truncated_; }
 

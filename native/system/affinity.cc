@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +57,12 @@ Status PinCurrentThread(int core) {
   int error = pthread_setaffinity_np(pthread_self(), bytes, set);
   CPU_FREE(set);
   return error == 0 ? Status::Ok() : refuse(std::string(": ") + std::strerror(error));
+}
+
+void LowerPriorityOfCurrentThread() {
+  // On Linux the nice value is a thread's own. Where it cannot rise, the thread is as good as any.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(CurrentThreadId()),
+              getpriority(PRIO_PROCESS, static_cast<id_t>(CurrentThreadId())) + 10);
 }
 
 void NameCurrentThread(const char* name) {

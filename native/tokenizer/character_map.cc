@@ -44,7 +44,7 @@ bool HasLeaf(uint32_t unit) { return unit >> 8 & 1; }
 
 }  // namespace
 
-Status CharacterMap::Load(std::string_view encoded) {
+Status DecodeCharacterMap(std::string_view encoded, std::string* units, std::string* replacements) {
   auto damaged = [](const char* what) {
     return Status::Error(StatusCode::kModelDamaged, std::string("precompiled_charsmap: ") + what);
   };
@@ -55,9 +55,8 @@ Status CharacterMap::Load(std::string_view encoded) {
   std::memcpy(&size, bytes.data(), 4);  // little-endian, as all our targets are
   if (size % 4 != 0 || size < 4 || size > bytes.size() - 4)
     return damaged("the array does not fit");
-  units_.resize(size / 4);
-  std::memcpy(units_.data(), bytes.data() + 4, size);
-  replacements_ = bytes.substr(4 + size);
+  *units = bytes.substr(4, size);
+  *replacements = bytes.substr(4 + size);
   return Status::Ok();
 }
 
@@ -67,17 +66,17 @@ bool CharacterMap::Find(std::string_view bytes, std::string_view* replacement) c
     auto byte = static_cast<unsigned char>(c);
     if (byte == 0) return false;
     node ^= byte;
-    if (node >= units_.size()) return false;
+    if (node >= count_) return false;
     uint32_t unit = units_[node];
     if (LabelOf(unit) != byte) return false;
     node ^= OffsetOf(unit);
-    if (node >= units_.size()) return false;
+    if (node >= count_) return false;
     if (HasLeaf(unit)) {
       size_t offset = units_[node] & 0x7FFFFFFF;
       if (offset > replacements_.size()) return false;
       size_t end = replacements_.find('\0', offset);
-      if (end == std::string::npos) end = replacements_.size();
-      *replacement = std::string_view(replacements_).substr(offset, end - offset);
+      if (end == std::string_view::npos) end = replacements_.size();
+      *replacement = replacements_.substr(offset, end - offset);
       return true;
     }
   }

@@ -4,26 +4,35 @@
 // given bytes the shortest counts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "../status.h"
 
 namespace ghostai {
 
+// What tokenizer.json has of it, base64 of: u32 size of the array in bytes, the array, the
+// replacements; as the two parts that CharacterMap takes.
+Status DecodeCharacterMap(std::string_view encoded, std::string* units, std::string* replacements);
+
+// An array and replacements that somebody else holds. Whatever is in them, no
+// look-up leaves them.
 class CharacterMap {
  public:
-  // `encoded` is base64 of: u32 size of the array in bytes, the array, the replacements.
-  Status Load(std::string_view encoded);
+  CharacterMap() = default;
+  // At least one unit.
+  CharacterMap(const uint32_t* units, size_t count, std::string_view replacements)
+      : units_(units), count_(count), replacements_(replacements) {}
 
   // The replacement of `bytes`, or false where there is none.
   bool Find(std::string_view bytes, std::string_view* replacement) const;
 
  private:
-  std::vector<uint32_t> units_;
-  std::string replacements_;
+  const uint32_t* units_ = nullptr;
+  size_t count_ = 0;
+  std::string_view replacements_;
 };
 
 }  // namespace ghostai

@@ -15,7 +15,8 @@ namespace ghostai {
 
 class Normaliser {
  public:
-  Status Load(std::string_view character_map_base64);
+  Normaliser() = default;
+  explicit Normaliser(const CharacterMap& map);
 
   // ASCII characters that stand for themselves (in lower case) whatever ASCII
   // character follows; 0 for the others.

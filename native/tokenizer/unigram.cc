@@ -3,15 +3,15 @@
 // `tokenizers`, whose rules are kept even where they surprise: sums in double
 // from left to right, the first of equal paths wins, neighbouring unknown
 // characters become one token.
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <fstream>
-#include <limits>
 
 #include "../ghostai.h"
-#include "json.h"
 #include "normaliser.h"
-#include "trie.h"
+#include "tables.h"
 
 namespace ghostai {
 
@@ -63,325 +63,64 @@ class UnigramScratch final : public Tokenizer::Scratch {
 
 class Unigram final : public Tokenizer {
  public:
-  Status Parse(std::string_view json);
+  // Of `<model_dir>/tokenizer.packed`, used where it is mapped.
+  Status Open(const std::string& model_dir);
+  // Of a tokenizer.json; the tables are kept on the heap.
+  Status Import(const std::string& path);
 
   std::unique_ptr<Scratch> NewScratch() const override {
     return std::make_unique<UnigramScratch>();
   }
   bool Encode(std::string_view text, size_t tokens_max, Scratch* scratch,
               std::vector<Token>* tokens) const override;
-  int32_t bos_id() const override { return bos_id_; }
-  int32_t eos_id() const override { return eos_id_; }
-  size_t vocabulary_size() const override { return scores_.size(); }
+  int32_t bos_id() const override { return tables_.ids.bos; }
+  int32_t eos_id() const override { return tables_.ids.eos; }
+  size_t vocabulary_size() const override { return tables_.pieces; }
 
  private:
-  Status ParseNormalizer(JsonReader* reader);
-  Status ParsePreTokenizer(JsonReader* reader);
-  Status ParsePostProcessor(JsonReader* reader);
-  Status ParseModel(JsonReader* reader);
-
+  bool Attach(const std::array<std::string_view, kTokenizerSections>& sections);
   void EndWord(UnigramScratch* scratch, std::vector<Token>* tokens) const;
   void BestPath(UnigramScratch* scratch, std::vector<Token>* tokens) const;
 
+  // What the tables look at: one of these two.
+  PackedFile file_;
+  std::vector<std::string> imported_;
+  TokenizerTables tables_;
   Normaliser normaliser_;
-  Trie trie_;
-  std::vector<double> scores_;
   double unknown_score_ = 0;
-  int32_t unknown_id_ = -1, bos_id_ = -1, eos_id_ = -1;
-  std::string bos_piece_, eos_piece_;
-  std::vector<std::pair<std::string, double>>
-      special_ids_;  // what the template inserts, as the file says
 };
 
-Status Unsupported(const std::string& message) {
-  return Status::Error(StatusCode::kModelUnsupported, "tokenizer.json: " + message);
-}
-Status Damaged(const std::string& message) {
-  return Status::Error(StatusCode::kModelDamaged, "tokenizer.json: " + message);
-}
-
-// The fields of a small component, whatever their order: strings as they are,
-// other scalars as JSON text, {"Regex": x} as x.
-using Fields = std::vector<std::pair<std::string, std::string>>;
-
-std::string Field(const Fields& fields, const char* name) {
-  for (const auto& [key, value] : fields) {
-    if (key == name) return value;
-  }
-  return "nothing";
+bool Unigram::Attach(const std::array<std::string_view, kTokenizerSections>& sections) {
+  if (!tables_.Attach(sections)) return false;
+  normaliser_ = Normaliser(tables_.map);
+  unknown_score_ = tables_.lowest_score - kUnknownPenalty;
+  return true;
 }
 
-bool ReadFields(JsonReader* reader, Fields* fields) {
-  fields->clear();
-  std::string key, inner;
-  reader->EnterObject();
-  while (reader->NextKey(&key)) {
-    std::string value = "something else";
-    bool flag = false;
-    switch (reader->Peek()) {
-      case JsonReader::Kind::kString:
-        reader->ReadString(&value);
-        break;
-      case JsonReader::Kind::kBoolean:
-        reader->ReadBoolean(&flag);
-        value = flag ? "true" : "false";
-        break;
-      case JsonReader::Kind::kObject:
-        reader->EnterObject();
-        while (reader->NextKey(&inner)) {
-          if (inner == "Regex" && reader->Peek() == JsonReader::Kind::kString) {
-            reader->ReadString(&value);
-          } else {
-            reader->Skip();
-          }
-        }
-        break;
-      default:
-        reader->Skip();
-    }
-    fields->emplace_back(key, std::move(value));
+Status Unigram::Open(const std::string& model_dir) {
+  if (Status s = file_.Open(model_dir, kPackedTokenizer, TokenizerPlan()); !s.ok()) return s;
+  // What it was made of is not needed to run, so it may be absent; where it is there it must match.
+  std::string source = model_dir + "/" + kTokenizerJson;
+  if (access(source.c_str(), F_OK) == 0) {
+    MappedFile json;
+    if (Status s = json.Open(source); !s.ok()) return s;
+    if (Status s = file_.ExpectSource(0, json.bytes(), kTokenizerJson); !s.ok()) return s;
   }
-  return !reader->failed();
-}
-
-Status Expect(const Fields& fields, const char* name, const std::string& expected) {
-  std::string actual = Field(fields, name);
-  if (actual == expected) return Status::Ok();
-  return Unsupported(std::string("expected ") + name + " \"" + expected + "\" but got \"" +
-                     Shown(actual) + "\"");
-}
-
-Status Unigram::ParseNormalizer(JsonReader* reader) {
-  std::vector<Fields> steps;
-  std::string key, type;
-  reader->EnterObject();
-  while (reader->NextKey(&key)) {
-    if (key == "type") {
-      reader->ReadString(&type);
-    } else if (key == "normalizers") {
-      reader->EnterArray();
-      while (reader->NextElement()) {
-        steps.emplace_back();
-        ReadFields(reader, &steps.back());
-      }
-    } else {
-      reader->Skip();
-    }
-  }
-  if (reader->failed()) return Damaged(reader->error());
-  if (type != "Sequence" || steps.size() != 4) {
-    return Unsupported("expected a Sequence of 4 normalizers but got " + Shown(type) + " of " +
-                       std::to_string(steps.size()));
-  }
-  const char* types[] = {"Precompiled", "Lowercase", "Replace", "Strip"};
-  for (size_t i = 0; i < 4; ++i) {
-    if (Status status = Expect(steps[i], "type", types[i]); !status.ok()) return status;
-  }
-  for (const auto& [step, name, value] :
-       {std::tuple{2, "pattern", " {2,}"}, std::tuple{2, "content", " "},
-        std::tuple{3, "strip_left", "true"}, std::tuple{3, "strip_right", "true"}}) {
-    Status status = Expect(steps[static_cast<size_t>(step)], name, value);
-    if (!status.ok()) return status;
-  }
-  return normaliser_.Load(Field(steps[0], "precompiled_charsmap"));
-}
-
-Status Unigram::ParsePreTokenizer(JsonReader* reader) {
-  Fields fields;
-  if (!ReadFields(reader, &fields)) return Damaged(reader->error());
-  for (const auto& [name, value] :
-       {std::pair{"type", "Metaspace"}, std::pair{"replacement", kWordMarkBytes},
-        std::pair{"prepend_scheme", "always"}, std::pair{"split", "true"}}) {
-    if (Status status = Expect(fields, name, value); !status.ok()) return status;
-  }
+  std::array<std::string_view, kTokenizerSections> sections;
+  for (size_t i = 0; i < sections.size(); ++i) sections[i] = file_.section(i);
+  if (!Attach(sections)) return file_.Damaged("expected the tables of a tokenizer");
   return Status::Ok();
 }
 
-Status Unigram::ParsePostProcessor(JsonReader* reader) {
-  std::string key, type, inner, name, value;
-  std::vector<std::string> single;  // special tokens by name, the text as "$"
-  special_ids_.clear();
-  reader->EnterObject();
-  while (reader->NextKey(&key)) {
-    if (key == "type") {
-      reader->ReadString(&type);
-    } else if (key == "single") {
-      reader->EnterArray();
-      while (reader->NextElement()) {
-        reader->EnterObject();
-        while (reader->NextKey(&inner)) {
-          reader->EnterObject();
-          while (reader->NextKey(&name)) {
-            if (name == "id") {
-              reader->ReadString(&value);
-              if (inner != "SpecialToken" && value != "A") {
-                return Unsupported("expected the template's text to be A but got " + Shown(value));
-              }
-              single.push_back(inner == "SpecialToken" ? value : "$");
-            } else {
-              reader->Skip();
-            }
-          }
-        }
-      }
-    } else if (key == "special_tokens") {
-      reader->EnterObject();
-      while (reader->NextKey(&inner)) {
-        reader->EnterObject();
-        while (reader->NextKey(&name)) {
-          if (name != "ids") {
-            reader->Skip();
-            continue;
-          }
-          double id = 0;
-          reader->EnterArray();
-          while (reader->NextElement() && reader->ReadNumber(&id))
-            special_ids_.emplace_back(inner, id);
-        }
-      }
-    } else {
-      reader->Skip();
-    }
-  }
-  if (reader->failed()) return Damaged(reader->error());
-  if (type != "TemplateProcessing" || single.size() != 3 || single[0] == "$" || single[1] != "$" ||
-      single[2] == "$") {
-    return Unsupported("expected TemplateProcessing of a token, the text and a token but got " +
-                       Shown(type));
-  }
-  bos_piece_ = single[0];
-  eos_piece_ = single[2];
-  return Status::Ok();
-}
-
-Status Unigram::ParseModel(JsonReader* reader) {
-  std::string key, type, pieces_text;
-  double unknown = -1;
-  bool byte_fallback = false;
-  std::vector<size_t> offsets = {0};
-  // Scores and offsets grow together, also where a file names its vocabulary twice.
-  scores_.clear();
-  reader->EnterObject();
-  while (reader->NextKey(&key)) {
-    if (key == "type") {
-      reader->ReadString(&type);
-    } else if (key == "unk_id") {
-      reader->ReadNumber(&unknown);
-    } else if (key == "byte_fallback") {
-      reader->ReadBoolean(&byte_fallback);
-    } else if (key == "vocab" && reader->Peek() == JsonReader::Kind::kArray) {
-      std::string piece;
-      double score = 0;
-      reader->EnterArray();
-      while (reader->NextElement()) {
-        reader->EnterArray();
-        bool complete = reader->NextElement() && reader->ReadString(&piece) &&
-                        reader->NextElement() && reader->ReadNumber(&score) &&
-                        !reader->NextElement();
-        if (!complete || reader->failed()) return Damaged("expected [piece, score] in vocab");
-        pieces_text += piece;
-        offsets.push_back(pieces_text.size());
-        scores_.push_back(score);
-      }
-    } else {
-      reader->Skip();
-    }
-  }
-  if (reader->failed()) return Damaged(reader->error());
-  if (type != "Unigram") return Unsupported("expected model type Unigram but got " + Shown(type));
-  if (byte_fallback) return Unsupported("expected byte_fallback false but got true");
-  size_t count = scores_.size();
-  if (count == 0 || count > 4'000'000) return Unsupported("expected 1 to 4,000,000 pieces");
-  if (!(unknown >= 0 && unknown < static_cast<double>(count))) {
-    return Unsupported("expected unk_id to be a piece");
-  }
-  unknown_id_ = static_cast<int32_t>(unknown);
-  if (unknown_id_ != unknown) return Unsupported("expected unk_id to be a whole number");
-  // Sorting is most of loading: the first eight bytes as a number decide nearly every comparison.
-  struct SortKey {
-    uint64_t prefix;
-    std::string_view piece;
-    int32_t id;
-  };
-  std::vector<SortKey> sorted(count);
-  for (size_t i = 0; i < count; ++i) {
-    std::string_view piece =
-        std::string_view(pieces_text).substr(offsets[i], offsets[i + 1] - offsets[i]);
-    if (piece.empty()) return Unsupported("expected no empty piece");
-    if (piece == bos_piece_) bos_id_ = static_cast<int32_t>(i);
-    if (piece == eos_piece_) eos_id_ = static_cast<int32_t>(i);
-    uint64_t prefix = 0;
-    for (size_t k = 0; k < 8; ++k) {
-      prefix = prefix << 8 | (k < piece.size() ? static_cast<unsigned char>(piece[k]) : 0u);
-    }
-    sorted[i] = {prefix, piece, static_cast<int32_t>(i)};
-  }
-  if (bos_id_ < 0 || eos_id_ < 0)
-    return Unsupported("expected the template's tokens among the pieces");
-  for (const auto& [piece, id] : special_ids_) {
-    if ((piece == bos_piece_ && id != bos_id_) || (piece == eos_piece_ && id != eos_id_)) {
-      return Unsupported("expected the template's id of " + Shown(piece) + " to be its piece's");
-    }
-  }
-  std::sort(sorted.begin(), sorted.end(), [](const SortKey& a, const SortKey& b) {
-    return a.prefix != b.prefix ? a.prefix < b.prefix : a.piece < b.piece;
-  });
-  std::vector<std::pair<std::string_view, int32_t>> keys(count);
-  for (size_t i = 0; i < count; ++i) keys[i] = {sorted[i].piece, sorted[i].id};
-  for (size_t i = 1; i < count; ++i) {
-    if (keys[i].first == keys[i - 1].first) return Unsupported("expected distinct pieces");
-  }
-  unknown_score_ = *std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty;
-  trie_.Build(keys);
-  return Status::Ok();
-}
-
-Status Unigram::Parse(std::string_view json) {
-  // The model needs the template's tokens, which come before it or after it.
-  for (bool model_pass : {false, true}) {
-    JsonReader reader(json);
-    std::string key;
-    bool normalizer = false, pre_tokenizer = false, post_processor = false, model = false;
-    if (reader.Peek() != JsonReader::Kind::kObject) return Damaged("expected a JSON object");
-    reader.EnterObject();
-    while (reader.NextKey(&key)) {
-      Status status;
-      bool* met = key == "model"            ? &model
-                  : key == "normalizer"     ? &normalizer
-                  : key == "pre_tokenizer"  ? &pre_tokenizer
-                  : key == "post_processor" ? &post_processor
-                                            : nullptr;
-      if (met != nullptr && *met) return Unsupported("expected one " + key + " but got two");
-      if (met != nullptr) *met = true;
-      // The second pass alone reads to the end, so what must not be there is looked for in both.
-      if (key == "added_tokens") {
-        if (reader.EnterArray() && reader.NextElement()) {
-          return Unsupported("expected no added_tokens but got some");
-        }
-      } else if (key == "truncation" || key == "padding") {
-        if (!reader.ReadNull()) return Unsupported("expected " + key + " null");
-      } else if (key == "model" && model_pass) {
-        status = ParseModel(&reader);
-      } else if (key == "normalizer" && !model_pass) {
-        status = ParseNormalizer(&reader);
-      } else if (key == "pre_tokenizer" && !model_pass) {
-        status = ParsePreTokenizer(&reader);
-      } else if (key == "post_processor" && !model_pass) {
-        status = ParsePostProcessor(&reader);
-      } else {
-        reader.Skip();
-      }
-      if (!status.ok()) return status;
-      // The vocabulary is by far the longest part: the first pass need not read past the others.
-      if (!model_pass && normalizer && pre_tokenizer && post_processor) break;
-    }
-    if (reader.failed()) return Damaged(reader.error());
-    if (model_pass && !reader.AtEnd()) return Damaged(reader.error());
-    if (model_pass ? !model : !(normalizer && pre_tokenizer && post_processor)) {
-      return Unsupported("expected normalizer, pre_tokenizer, post_processor and model");
-    }
-  }
-  return Status::Ok();
+Status Unigram::Import(const std::string& path) {
+  MappedFile json;
+  if (Status s = json.Open(path); !s.ok()) return s;
+  if (Status s = ImportTokenizer(json.bytes(), &imported_); !s.ok()) return s;
+  std::array<std::string_view, kTokenizerSections> sections;
+  std::copy(imported_.begin(), imported_.end(), sections.begin());
+  if (Attach(sections)) return Status::Ok();
+  return Status::Error(StatusCode::kModelUnsupported,
+                       path + ": expected tables within their bounds");
 }
 
 void Unigram::BestPath(UnigramScratch* scratch, std::vector<Token>* tokens) const {
@@ -401,15 +140,15 @@ void Unigram::BestPath(UnigramScratch* scratch, std::vector<Token>* tokens) cons
     };
     int32_t node = 0;
     for (size_t end = start; end < size;) {
-      node = trie_.Step(node, static_cast<unsigned char>(word[end]));
+      node = tables_.trie.Step(node, static_cast<unsigned char>(word[end]));
       if (node == Trie::kNone) break;
       ++end;
-      int32_t id = trie_.Value(node);
+      int32_t id = tables_.trie.Value(node);
       if (id == Trie::kNone) continue;
-      reach(end, scores_[static_cast<size_t>(id)] + so_far, id);
+      reach(end, tables_.scores[static_cast<size_t>(id)] + so_far, id);
       single |= end - start == character;
     }
-    if (!single) reach(start + character, unknown_score_ + so_far, unknown_id_);
+    if (!single) reach(start + character, unknown_score_ + so_far, tables_.ids.unknown);
     start += character;
   }
   scratch->reversed.clear();
@@ -418,12 +157,12 @@ void Unigram::BestPath(UnigramScratch* scratch, std::vector<Token>* tokens) cons
     const PathNode& node = path[end];
     auto start = static_cast<size_t>(node.from);
     uint32_t begin = scratch->spans[start].begin;
-    if (node.id == unknown_id_ && fusing) {
+    if (node.id == tables_.ids.unknown && fusing) {
       scratch->reversed.back().begin = begin;
     } else {
       scratch->reversed.push_back({node.id, begin, scratch->spans[end - 1].end});
     }
-    fusing = node.id == unknown_id_;
+    fusing = node.id == tables_.ids.unknown;
     end = start;
   }
   tokens->insert(tokens->end(), scratch->reversed.rbegin(), scratch->reversed.rend());
@@ -451,8 +190,9 @@ void Unigram::EndWord(UnigramScratch* scratch, std::vector<Token>* tokens) const
       size_t before = tokens->size();
       BestPath(scratch, tokens);
       size_t count = tokens->size() - before;
-      bool unknown = std::any_of(tokens->begin() + static_cast<ptrdiff_t>(before), tokens->end(),
-                                 [&](const Token& token) { return token.id == unknown_id_; });
+      bool unknown =
+          std::any_of(tokens->begin() + static_cast<ptrdiff_t>(before), tokens->end(),
+                      [&](const Token& token) { return token.id == tables_.ids.unknown; });
       // Fused unknowns have no ends of their own on the path; they are rare.
       if (count <= CachedWord::kTokensMax && !unknown) {
         std::memcpy(cached.bytes, word.data(), size);
@@ -555,22 +295,26 @@ bool Unigram::Encode(std::string_view text, size_t tokens_max, Scratch* base_scr
 
 }  // namespace
 
-Status Tokenizer::Load(const std::string& path, std::unique_ptr<Tokenizer>* out) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-  if (size < 0) return Status::Error(StatusCode::kModelNotFound, "Expected a tokenizer at " + path);
-  // A folder opens as a file of the largest size there is.
-  constexpr std::streamoff kFileBytesMax = std::streamoff{1} << 30;
-  if (size > kFileBytesMax) return Damaged("expected a file of at most 1 GiB at " + path);
-  std::string content(static_cast<size_t>(size), '\0');
-  file.seekg(0);
-  file.read(content.data(), size);
-  if (file.gcount() != size)
-    return Damaged("expected to read " + std::to_string(size) + " bytes of " + path);
+Status Tokenizer::Open(const std::string& model_dir, std::unique_ptr<Tokenizer>* out) {
   auto tokenizer = std::make_unique<Unigram>();
-  Status status = tokenizer->Parse(content);
+  Status status = tokenizer->Open(model_dir);
   if (status.ok()) *out = std::move(tokenizer);
   return status;
+}
+
+Status Tokenizer::Load(const std::string& tokenizer_json_path, std::unique_ptr<Tokenizer>* out) {
+  auto tokenizer = std::make_unique<Unigram>();
+  Status status = tokenizer->Import(tokenizer_json_path);
+  if (status.ok()) *out = std::move(tokenizer);
+  return status;
+}
+
+Status PackTokenizer(const std::string& model_dir) {
+  MappedFile json;
+  std::vector<std::string> sections;
+  if (Status s = json.Open(model_dir + "/" + kTokenizerJson); !s.ok()) return s;
+  if (Status s = ImportTokenizer(json.bytes(), &sections); !s.ok()) return s;
+  return WritePackedFile(model_dir, kPackedTokenizer, {SourceOf(json.bytes()), {}}, sections);
 }
 
 }  // namespace ghostai

@@ -1,4 +1,4 @@
-// ghostai-kernels-bench [--kernels NAME,NAME] [--rounds N] [--slice SECONDS]
+// ghostai-kernels-bench [--kernels NAME,NAME] [--rounds N] [--slice SECONDS] [--peaks]
 //   For each kernel of this CPU, each matrix product of the model and each number of rows, the
 //   multiply-accumulates a second of `product` and of `linear`, and beside them the peak: a loop of
 //   that instruction set's dot product on registers alone. The three take turns, `rounds` times;
@@ -7,6 +7,8 @@
 //
 // `far` is `linear` over as many copies of the layer as fit the whole model's weights, one after
 // the other, so that its weights come from where they lie in a forward pass.
+//
+// `--peaks` measures the peaks alone: {"kernels","peak_instructions","peak"}.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -55,22 +57,44 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) int PeakAvx512Vn
   return _mm512_reduce_add_epi32(sums[0]);
 }
 
-constexpr int kAvx2Sums = 8;
+constexpr int kAvxVnniSums = 12;
+__attribute__((target("avx2,avxvnni"))) int PeakAvxVnni(long passes) {
+  __m256i sums[kAvxVnniSums];
+  __m256i a = _mm256_set1_epi32(0x01020304), w = _mm256_set1_epi32(0x04030201);
+#pragma GCC unroll 12
+  for (int i = 0; i < kAvxVnniSums; ++i) sums[i] = _mm256_set1_epi32(i);
+  for (long pass = 0; pass < passes; ++pass) {
+    asm volatile("" : "+x"(w));
+#pragma GCC unroll 12
+    for (int i = 0; i < kAvxVnniSums; ++i) sums[i] = _mm256_dpbusd_avx_epi32(sums[i], a, w);
+  }
+#pragma GCC unroll 12
+  for (int i = 1; i < kAvxVnniSums; ++i) sums[0] = _mm256_add_epi32(sums[0], sums[i]);
+  return _mm256_extract_epi32(sums[0], 0) + _mm256_extract_epi32(sums[0], 7);
+}
+
+// The way of the AVX2 kernel: four pair sums in 16 bits, then one widening.
+constexpr int kAvx2Sums = 6;
 __attribute__((target("avx2"))) int PeakAvx2(long passes) {
   __m256i sums[kAvx2Sums];
   __m256i a = _mm256_set1_epi32(0x01020304), w = _mm256_set1_epi32(0x04030201);
   __m256i ones = _mm256_set1_epi16(1);
-#pragma GCC unroll 8
+#pragma GCC unroll 6
   for (int i = 0; i < kAvx2Sums; ++i) sums[i] = _mm256_set1_epi32(i);
   for (long pass = 0; pass < passes; ++pass) {
-#pragma GCC unroll 8
+#pragma GCC unroll 6
     for (int i = 0; i < kAvx2Sums; ++i) {
+      __m256i pairs = _mm256_maddubs_epi16(a, w);
+#pragma GCC unroll 3
+      for (int j = 1; j < 4; ++j) {
+        asm volatile("" : "+x"(w));
+        pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(a, w));
+      }
       asm volatile("" : "+x"(w));
-      __m256i pairs = _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), ones);
-      sums[i] = _mm256_add_epi32(sums[i], pairs);
+      sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, ones));
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 6
   for (int i = 1; i < kAvx2Sums; ++i) sums[0] = _mm256_add_epi32(sums[0], sums[i]);
   return _mm256_extract_epi32(sums[0], 0) + _mm256_extract_epi32(sums[0], 7);
 }
@@ -122,7 +146,8 @@ struct Peak {
 const Peak kPeaks[] = {
 #if defined(__x86_64__)
     {"avx512vnni", "vpdpbusd zmm", PeakAvx512Vnni, kAvx512Sums * 64},
-    {"avx2", "vpmaddubsw, vpmaddwd, vpaddd ymm", PeakAvx2, kAvx2Sums * 32},
+    {"avxvnni", "vpdpbusd ymm", PeakAvxVnni, kAvxVnniSums * 32},
+    {"avx2", "4 vpmaddubsw, 3 vpaddw, vpmaddwd, vpaddd ymm", PeakAvx2, kAvx2Sums * 128},
 #elif defined(__aarch64__)
     {"neondot", "sdot v.4s", PeakNeonDot, kNeonSums * 16},
 #endif
@@ -183,7 +208,7 @@ double Median(std::vector<double> values, const std::vector<double>& peaks = {})
 struct Data {
   std::vector<int8_t> weights;
   std::vector<uint8_t> values;
-  std::vector<float> activation_scales, scales, bias, floats;
+  std::vector<float> activation_scales, scales, bias, floats, largest;
   std::vector<int32_t> zeros, sums, integers;
 
   Data()
@@ -193,13 +218,16 @@ struct Data {
         scales(kOutputsMax, 0.001f),
         bias(kOutputsMax, 0.1f),
         floats(kRowsMax * kOutputsMax + 16),
+        largest(kRowsMax),
         zeros(kRowsMax, 120),
         sums(kOutputsMax, 7),
         integers(kRowsMax * kOutputsMax + 16) {
     std::mt19937 random(1);
-    // Weights within what packing certifies for every kernel: no pair saturates 16 bits.
-    for (int8_t& weight : weights) weight = static_cast<int8_t>(random() % 127) - 63;
-    for (uint8_t& value : values) value = static_cast<uint8_t>(random());
+    // Within what packing certifies for every kernel: no sum saturates 16 bits.
+    for (int8_t& weight : weights) weight = static_cast<int8_t>(random() % 43) - 21;
+    for (uint8_t& value : values) {
+      value = static_cast<uint8_t>(random() % (ghostai::kActivationMax + 1));
+    }
   }
 
   // Weights begin at a multiple of 64 bytes, as they do in a packed model.
@@ -227,7 +255,9 @@ void Measure(const ghostai::Kernels& kernels, const Peak& peak, const Shape& sha
                            shape.outputs};
   };
   auto linear = [&](size_t copy) {
-    kernels.linear(a, 0, rows, layer(copy), 0, panels, shape.gelu, data->floats.data(), c_stride);
+    kernels.linear(a, 0, rows, layer(copy), 0, panels,
+                   shape.gelu ? ghostai::Finish::kGelu : ghostai::Finish::kStore,
+                   data->floats.data(), c_stride, data->largest.data());
   };
   size_t next = 0;
   std::vector<double> peaks, products, linears, fars;
@@ -269,6 +299,7 @@ int main(int argc, char** argv) {
   std::string wanted;
   int rounds = 5;
   double slice = 0.02;
+  bool peaks_alone = false;
   for (int i = 1; i < argc; ++i) {
     const char* value = i + 1 < argc ? argv[i + 1] : "";
     if (std::strcmp(argv[i], "--kernels") == 0) {
@@ -277,6 +308,9 @@ int main(int argc, char** argv) {
       rounds = std::atoi(value);
     } else if (std::strcmp(argv[i], "--slice") == 0) {
       slice = std::atof(value);
+    } else if (std::strcmp(argv[i], "--peaks") == 0) {
+      peaks_alone = true;
+      continue;
     } else {
       std::fprintf(stderr, "ghostai-kernels-bench: there is no option %s\n", argv[i]);
       return 2;
@@ -293,6 +327,14 @@ int main(int argc, char** argv) {
       continue;
     const ghostai::Kernels* kernels = ghostai::FindKernels(peak.kernels);
     if (kernels == nullptr) continue;
+    if (peaks_alone) {
+      std::vector<double> peaks;
+      for (int round = 0; round < rounds; ++round)
+        peaks.push_back(Rate(peak.macs_a_pass, slice, [&](long times) { sink = peak.run(times); }));
+      std::printf("{\"kernels\":\"%s\",\"peak_instructions\":\"%s\",\"peak\":%.4g}\n",
+                  kernels->name, peak.instructions, Median(peaks) / 1e9);
+      continue;
+    }
     for (const Shape& shape : kShapes) {
       for (int rows : kRows) Measure(*kernels, peak, shape, rows, rounds, slice, &data);
     }

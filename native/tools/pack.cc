@@ -1,4 +1,5 @@
-// ghostai-pack MODEL_DIR...: makes model.int8 from config.json and model.safetensors.
+// ghostai-pack MODEL_DIR...: makes model.int8 from config.json and model.safetensors, and
+// tokenizer.packed from tokenizer.json.
 #include <cstdio>
 
 #include "../ghostai.h"
@@ -10,11 +11,12 @@ int main(int argc, char** argv) {
   }
   for (int i = 1; i < argc; ++i) {
     ghostai::Status status = ghostai::PackModel(argv[i]);
+    if (status.ok()) status = ghostai::PackTokenizer(argv[i]);
     if (!status.ok()) {
       std::fprintf(stderr, "ghostai-pack: %s\n", status.message.c_str());
       return 1;
     }
-    std::printf("packed %s/model.int8\n", argv[i]);
+    std::printf("packed %s/model.int8 and tokenizer.packed\n", argv[i]);
   }
   return 0;
 }

@@ -1,9 +1,12 @@
-// ghostai-tokenize TOKENIZER_JSON [--check | --bench PASSES] < JSON lines {"text": ..., "ids":
-// [...]}
+// ghostai-tokenize MODEL_DIR|TOKENIZER_JSON [--check | --bench PASSES]
+//     < JSON lines {"text": ..., "ids": [...]}
 //
+// Of a folder the packed tokenizer is used, as the daemon does; a tokenizer.json is read anew.
 // Prints each text's ids, special tokens included, as one JSON array a line;
 // --check compares them with `ids` and ends with 1 where any differs;
 // --bench encodes all texts PASSES times and prints the fastest pass as JSON.
+#include <sys/stat.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -48,14 +51,18 @@ bool ReadLine(const std::string& json, Line* line) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: ghostai-tokenize TOKENIZER_JSON [--check | --bench PASSES]\n");
+    std::fprintf(stderr,
+                 "usage: ghostai-tokenize MODEL_DIR|TOKENIZER_JSON [--check | --bench PASSES]\n");
     return 2;
   }
   bool check = argc > 2 && std::strcmp(argv[2], "--check") == 0;
   int passes = argc > 3 && std::strcmp(argv[2], "--bench") == 0 ? std::atoi(argv[3]) : 0;
   std::unique_ptr<ghostai::Tokenizer> tokenizer;
   auto started = std::chrono::steady_clock::now();
-  ghostai::Status status = ghostai::Tokenizer::Load(argv[1], &tokenizer);
+  struct stat info;
+  bool packed = stat(argv[1], &info) == 0 && S_ISDIR(info.st_mode);
+  ghostai::Status status = packed ? ghostai::Tokenizer::Open(argv[1], &tokenizer)
+                                  : ghostai::Tokenizer::Load(argv[1], &tokenizer);
   auto milliseconds = [](auto from) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - from)
         .count();

@@ -2,7 +2,7 @@
  * Recall before computing: the layers in order, and one computation for
  * identical segments that are asked for at the same time.
  */
-import { GhostError } from "../errors.ts";
+import { Aborted, GhostError } from "../errors.ts";
 import type { CacheLayer, Scores } from "../types.ts";
 import type { DiskCache } from "./disk.ts";
 import type { MemoryCache } from "./memory.ts";
@@ -33,8 +33,8 @@ export class Cache {
   /**
    * Returns the cached scores of `key`, or joins the computation under way, or
    * runs `compute` and keeps its result. A failed computation is not kept, and
-   * everyone who joined it gets its error, save that of a deadline, which is
-   * the other request's alone.
+   * everyone who joined it gets its error, save that of a deadline or of a
+   * caller that went away, which are the other request's alone.
    */
   async recall(key: string, compute: () => Promise<Scores>): Promise<Recalled<Scores>> {
     const cached = this.#memory.get(key);
@@ -44,7 +44,8 @@ export class Cache {
       try {
         return { value: await running, layer: "none", joined: true };
       } catch (error) {
-        if (!(error instanceof GhostError && error.code === "deadline_exceeded")) throw error;
+        const isLate = error instanceof GhostError && error.code === "deadline_exceeded";
+        if (!isLate && !(error instanceof Aborted)) throw error;
         return this.recall(key, compute);
       }
     }

@@ -1,6 +1,6 @@
 /** `ghostai stats`, `cache` and `config`: asks the running daemon through its admin socket. */
 
-import { Client } from "../client/client.ts";
+import { AdminClient } from "../client/admin.ts";
 import { settingKeys } from "../config/schema.ts";
 import { certificateOf, readAccess, refuseOpenDoor } from "../service/reload.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
@@ -36,7 +36,7 @@ function print(value: unknown): void {
 export async function statsCommand(args: readonly string[]): Promise<number> {
   const given = read(args);
   refusePositionals(given);
-  print(await new Client(adminSocket(given)).stats());
+  print(await new AdminClient(adminSocket(given)).stats());
   return 0;
 }
 
@@ -44,7 +44,7 @@ export async function cacheCommand(args: readonly string[]): Promise<number> {
   const given = read(args);
   const [command, ...rest] = given.positionals;
   if (command !== "clear" || rest.length > 0) throw new UsageError("Expected cache clear");
-  print(await new Client(adminSocket(given)).clearCache());
+  print(await new AdminClient(adminSocket(given)).clearCache());
   return 0;
 }
 
@@ -60,7 +60,7 @@ export async function configCommand(args: readonly string[]): Promise<number> {
     process.stdout.write(`${settingKeys.length} settings in order\n`);
     return 0;
   }
-  const client = new Client(adminSocket(given));
+  const client = new AdminClient(adminSocket(given));
   if (command === "show") print(await client.config());
   else if (command === "reload") print(await client.reload());
   else throw new UsageError(`Expected show, reload or check but received ${command}`);

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from "node:
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Settings } from "../config/schema.ts";
+import { verifyModelFolder } from "../model/folder.ts";
 import { openModel } from "../model/model.ts";
 import { native } from "../model/native.ts";
 import { planCores } from "../service/affinity.ts";
@@ -16,7 +17,7 @@ import { booleanFlags, refusePositionals, settingFlags, settingsFrom } from "./s
 export const doctorHelp = `Usage: ghostai doctor [flags]
 
 Checks Node, the addon and its kernels, cores and pinning, memory, the data folder, sockets, the
-model's checksum and self-test, the port and the clock, for a daemon with these settings. Says one
+model's files and self-test, the port and the clock, for a daemon with these settings. Says one
 line each: ok, warn or fail, and what to do. Exit code: 1 where anything fails.
 `;
 
@@ -172,8 +173,11 @@ async function tried(path: string, settings: Settings): Promise<Result> {
     queueWaitMsMax: () => 60_000,
   });
   try {
-    await opened.selfTest();
-    return ok(`model ${opened.identity} sha256 ${opened.sha256.slice(0, 12)}, self-test passed`);
+    await opened.selfTest("all");
+    // What a start does not do: every byte of every file, the originals too.
+    verifyModelFolder(path);
+    const identity = `${opened.identity} sha256 ${opened.sha256.slice(0, 12)}`;
+    return ok(`model ${identity}, all its files as in its manifest, self-test passed`);
   } finally {
     await opened.close();
   }

@@ -1,6 +1,6 @@
 /** `ghostai logs`: what was asked and found, from the running daemon; and the check of the log itself. */
 import { setTimeout } from "node:timers/promises";
-import { Client, type LogFilters, type LoggedRequest } from "../client/client.ts";
+import { AdminClient, type LogFilters, type LoggedRequest } from "../client/admin.ts";
 import { cursorOf } from "../log/query.ts";
 import { verifyLog } from "../log/verify.ts";
 import { Store } from "../store/lmdb.ts";
@@ -16,7 +16,7 @@ Shows the daemon's records, newest first, through its admin socket.
   --since TIME        from then on: 2026-01-31T12:00:00Z, or milliseconds since 1970
   --until TIME        before then
   --min-score SCORE   with a threat score of at least that, 0-1
-  --scanner-type NAME model, signature, unicode or none
+  --scanner-type NAME model, signature, unicode, link, structure, language, canary, phrase or none
   --ip ADDRESS        of that client; unix for the Unix socket
   --verdict VERDICT   allow, flag or block
   --limit N           at most so many, 1-10000 (default 100)
@@ -91,7 +91,7 @@ function positionOf({ time, sequence }: LoggedRequest): string {
 }
 
 /** Goes on until the process is stopped. */
-async function follow(client: Client, filters: LogFilters, isJson: boolean): Promise<never> {
+async function follow(client: AdminClient, filters: LogFilters, isJson: boolean): Promise<never> {
   const limit = String(followLimit);
   const since = filters.since ?? String(Date.now());
   let cursor: string | undefined;
@@ -125,7 +125,7 @@ export async function logsCommand(args: readonly string[]): Promise<number> {
   if (command === "verify" && rest.length === 0) return verify(given);
   if (command !== undefined) throw new UsageError(`Expected verify or flags but got ${command}`);
   const filters = filtersOf(given);
-  const client = new Client(adminSocket(given));
+  const client = new AdminClient(adminSocket(given));
   const isJson = given.switches.has("--json");
   if (!isJson) process.stdout.write(headLine(columns));
   if (given.switches.has("--follow")) await follow(client, filters, isJson);

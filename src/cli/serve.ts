@@ -41,6 +41,12 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
   refusePositionals(given);
   const settings = settingsFrom(given);
   const stop = stopSignal();
+  // From the first moment on: a reload that comes before the daemon is up must not end it.
+  let isReloadDue = false;
+  let reload = () => {
+    isReloadDue = true;
+  };
+  process.on("SIGHUP", () => reload());
   // Whatever the daemon writes is its user's alone.
   process.umask(0o077);
   const daemon = await startDaemon(
@@ -49,7 +55,8 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
     (line) => process.stdout.write(`${line}\n`),
     (line) => process.stderr.write(`ghostai: ${line}\n`),
   );
-  process.on("SIGHUP", () => daemon.reload());
+  reload = () => void daemon.reload();
+  if (isReloadDue) reload();
   await stop;
   await daemon.stop();
   return 0;

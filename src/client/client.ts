@@ -1,113 +1,227 @@
-/** A typed client of the daemon over a Unix socket: scans on the public one, the rest on the admin socket. */
-import { request } from "node:http";
+/**
+ * The client that applications import as `ghostai/client`: asks the daemon for verdicts, and says what
+ * to do where none comes. Depends on nothing; over TCP it needs fetch alone.
+ */
+import type { Origin, Verdict } from "../types.ts";
+import { ask, type Question } from "./ask.ts";
+import { ClientError } from "./error.ts";
+import { type Message, verdictOf, verdictsOf } from "./shapes.ts";
+import { socketTransport, type Transport, tcpTransport } from "./transport.ts";
 
-/** The daemon cannot be reached, or answered with an error; the message is one line. */
-export class ClientError extends Error {
-  /** The error's code in the daemon's table; `unreachable` where nobody answered. */
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.name = "ClientError";
-    this.code = code;
+interface CommonOptions {
+  /** Needed where the daemon has API keys, but over its Unix socket. */
+  readonly apiKey?: string;
+  /**
+   * Longest time for a call in milliseconds, 1-600000, with its second attempt. The daemon is told,
+   * and refuses what it could only answer later.
+   */
+  readonly timeoutMs: number;
+  /**
+   * What a scan gives where the daemon has no verdict: `open` an allow, so that the application works on
+   * unprotected, `closed` a block. There is no default: it is the application's risk either way.
+   */
+  readonly onFailure: "open" | "closed";
+}
+
+/** Where the daemon is, and the two choices that every application has to make. */
+export type ClientOptions = CommonOptions &
+  (
+    | { readonly url: string; readonly socketPath?: undefined }
+    | { readonly socketPath: string; readonly url?: undefined }
+  );
+
+export interface ScanOptions {
+  /** Who wrote the text; `user` by default. Of messages each role says it. */
+  readonly origin?: Origin;
+  /** 1-256 characters that come back as the verdict's id and stand in the log. */
+  readonly id?: string;
+  /** Once aborted, the call rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The daemon's verdict. */
+export interface Scanned extends Verdict {
+  readonly failedOpen?: undefined;
+  readonly failedClosed?: undefined;
+}
+
+/** No verdict: nobody looked at the text, and it passes because the client is told to fail open. */
+export interface FailedOpen {
+  readonly action: "allow";
+  readonly failedOpen: true;
+  readonly failedClosed?: undefined;
+  readonly cause: ClientError;
+}
+
+/** No verdict: nobody looked at the text, and it is held back because the client is told to fail closed. */
+export interface FailedClosed {
+  readonly action: "block";
+  readonly failedClosed: true;
+  readonly failedOpen?: undefined;
+  readonly cause: ClientError;
+}
+
+export type ScanResult = Scanned | FailedOpen | FailedClosed;
+
+export interface Health {
+  /** Whether scans are answered. */
+  readonly isReady: boolean;
+  /** Why not. */
+  readonly cause?: ClientError;
+}
+
+const timeoutMsMax = 600_000;
+
+function refuse(expected: string, name: string, received: unknown): never {
+  throw new TypeError(`Expected ${expected} for ${name} but received ${String(received)}`);
+}
+
+function checkOptions(options: ClientOptions): void {
+  const { url, socketPath, apiKey, timeoutMs, onFailure } = options;
+  if ((url === undefined) === (socketPath === undefined)) {
+    throw new TypeError("Expected one of url and socketPath");
+  }
+  if (url !== undefined && !/^https?:\/\/[^/]/.test(url)) refuse("http:// or https://", "url", url);
+  if (socketPath === "") refuse("a path", "socketPath", "nothing");
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timeoutMsMax) {
+    refuse(`1-${timeoutMsMax}`, "timeoutMs", timeoutMs);
+  }
+  if (onFailure !== "open" && onFailure !== "closed")
+    refuse("open or closed", "onFailure", onFailure);
+  // The key itself is in no message.
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new TypeError("Expected visible ASCII for apiKey");
   }
 }
 
-export interface LogFilters {
-  readonly since?: string;
-  readonly until?: string;
-  readonly min_score?: string;
-  readonly scanner_type?: string;
-  readonly ip?: string;
-  readonly verdict?: string;
-  readonly limit?: string;
-  readonly order?: string;
-  readonly cursor?: string;
+/**
+ * Whether nothing is wrong with the request itself: the way, the daemon's load or its state is. Only then
+ * may a call fail open. Were it so for a request that is refused for what is in it, whoever wrote the
+ * text could choose one that is never looked at.
+ */
+function isFailure(error: unknown): error is ClientError {
+  if (!(error instanceof ClientError)) return false;
+  const { status } = error;
+  return status === undefined || status < 400 || status === 408 || status === 429 || status >= 500;
 }
 
-export interface LoggedRequest {
-  readonly sequence: number;
-  readonly time: string;
-  readonly id: string;
-  readonly verdict: string;
-  readonly observed: boolean;
-  readonly threat_score: number;
-  readonly scanner_type: string;
-  readonly findings: readonly { readonly label: string; readonly score: number }[];
-  readonly ip_address: string;
-  readonly key: string;
-  readonly cache: string;
-  readonly latency_ms: { readonly total: number };
+/** @returns how long to wait before the second attempt, milliseconds; nothing where there is none */
+function pauseMs(error: unknown): number | undefined {
+  if (!(error instanceof ClientError)) return undefined;
+  // A scan changes nothing, so it may be sent again though it may have arrived.
+  if (error.isLost) return 0;
+  const isBusy = error.status === 429 || error.status === 503;
+  return isBusy && error.retryAfterS !== undefined ? error.retryAfterS * 1000 : undefined;
 }
 
-export interface LogPage {
-  readonly records: readonly LoggedRequest[];
-  readonly cursor?: string;
-  readonly plan: { readonly index: string; readonly examined: number };
+/** Rejects with the signal's reason once it is aborted. */
+function paused(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", end);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", end, { once: true });
+  });
 }
 
-const timeoutMs = 30_000;
+export class GhostClient {
+  readonly #transport: Transport;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #timeoutMs: number;
+  readonly #onFailure: "open" | "closed";
 
-export class Client {
-  readonly #socketPath: string;
-
-  constructor(socketPath: string) {
-    this.#socketPath = socketPath;
+  /** @throws TypeError where an option is missing or is not what it has to be */
+  constructor(options: ClientOptions) {
+    checkOptions(options);
+    const { url, socketPath, apiKey, timeoutMs, onFailure } = options;
+    this.#transport = url === undefined ? socketTransport(socketPath) : tcpTransport(url);
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+    this.#timeoutMs = timeoutMs;
+    this.#onFailure = onFailure;
   }
 
-  /** @returns one page of the log. Rejects with ClientError, as all of these do. */
-  logs(filters: LogFilters): Promise<LogPage> {
-    const query = new URLSearchParams(Object.entries(filters));
-    return this.ask("GET", `/v1/logs?${query}`) as Promise<LogPage>;
+  /**
+   * Scans one text or one conversation.
+   *
+   * @returns the verdict, or what stands for it where there is none: of that only `action` looks like one.
+   * Rejects with ClientError where the request or the key is wrong (400, 401, 403, 404, 405, 413, 415), and
+   * with the signal's reason where it is aborted
+   */
+  scan(prompt: string | readonly Message[], options: ScanOptions = {}): Promise<ScanResult> {
+    const what = typeof prompt === "string" ? { text: prompt } : { messages: prompt };
+    return this.#scan(
+      what,
+      options,
+      (answer): ScanResult => verdictOf(answer),
+      (failed) => failed,
+    );
   }
 
-  stats(): Promise<unknown> {
-    return this.ask("GET", "/v1/stats");
+  /**
+   * Scans many texts in one request.
+   *
+   * @returns one result a text, in order; where there is no answer, all of them stand for one. Rejects as `scan`
+   */
+  scanBatch(texts: readonly string[], options: ScanOptions = {}): Promise<readonly ScanResult[]> {
+    return this.#scan(
+      { texts },
+      options,
+      (answer): readonly ScanResult[] => verdictsOf(answer, texts.length),
+      (failed) => texts.map(() => failed),
+    );
   }
 
-  config(): Promise<unknown> {
-    return this.ask("GET", "/v1/config");
+  /** @returns whether the daemon answers scans; rejects only where the signal is aborted */
+  async health(signal?: AbortSignal): Promise<Health> {
+    try {
+      await ask(this.#transport, { method: "GET", path: "/readyz" }, this.#timeoutMs, signal);
+      return { isReady: true };
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      return { isReady: false, cause: error };
+    }
   }
 
-  reload(): Promise<unknown> {
-    return this.ask("POST", "/v1/reload");
+  async #scan<T>(
+    what: object,
+    { origin, id, signal }: ScanOptions,
+    read: (answer: unknown) => T,
+    standIn: (failed: FailedOpen | FailedClosed) => T,
+  ): Promise<T> {
+    const body = { ...what, origin, id };
+    try {
+      return read(await this.#askTwice({ method: "POST", path: "/v1/scan", body }, signal));
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      return standIn(
+        this.#onFailure === "open"
+          ? { action: "allow", failedOpen: true, cause: error }
+          : { action: "block", failedClosed: true, cause: error },
+      );
+    }
   }
 
-  clearCache(): Promise<unknown> {
-    return this.ask("DELETE", "/v1/cache");
+  /** Asks, and once more where that can help and there is time for it. */
+  async #askTwice(question: Question, signal: AbortSignal | undefined): Promise<unknown> {
+    const endsAt = performance.now() + this.#timeoutMs;
+    const once = (leftMs: number) => {
+      const headers = { ...this.#headers, "x-timeout-ms": String(leftMs) };
+      return ask(this.#transport, { ...question, headers }, leftMs, signal);
+    };
+    try {
+      return await once(this.#timeoutMs);
+    } catch (error) {
+      const pause = pauseMs(error);
+      if (pause === undefined || performance.now() + pause >= endsAt) throw error;
+      if (pause > 0) await paused(pause, signal);
+      const leftMs = Math.floor(endsAt - performance.now());
+      if (leftMs < 1) throw error;
+      return once(leftMs);
+    }
   }
-
-  /** One exchange of JSON. */
-  ask(method: string, path: string, body?: unknown): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const headers = body === undefined ? {} : { "content-type": "application/json" };
-      const sent = request({ socketPath: this.#socketPath, method, path, headers }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () => settle(Buffer.concat(chunks).toString("utf8"), resolve, reject));
-      });
-      sent.setTimeout(timeoutMs, () => sent.destroy(new Error("ETIMEDOUT")));
-      sent.on("error", (error: NodeJS.ErrnoException) => {
-        const reason = error.code ?? error.message;
-        const message = `Expected a daemon at the socket ${this.#socketPath} but got ${reason}`;
-        reject(new ClientError("unreachable", message));
-      });
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
-    });
-  }
-}
-
-function settle(
-  text: string,
-  resolve: (value: unknown) => void,
-  reject: (error: ClientError) => void,
-): void {
-  let value: { error?: { code: string; message: string } };
-  try {
-    value = JSON.parse(text);
-  } catch {
-    reject(new ClientError("unreachable", "Expected JSON from the daemon"));
-    return;
-  }
-  if (value.error === undefined) resolve(value);
-  else reject(new ClientError(value.error.code, value.error.message));
 }

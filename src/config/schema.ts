@@ -139,7 +139,7 @@ export const settings = {
       1,
       600_000,
       150,
-      "Longest expected wait for the model in milliseconds. While the queue is longer than that, new requests are refused with 503 and Retry-After.",
+      "Longest expected wait for the model in milliseconds. While it is longer, new short prompts are refused with 503 and Retry-After; long ones take turns, and are refused where they are not expected to end within their time.",
     ),
   ),
   bodyBytesMax: reloads(
@@ -190,7 +190,7 @@ export const settings = {
   "model.kernels": {
     ...text(
       "",
-      "CPU kernels to force: avx512vnni, avx2, neondot or scalar. Empty means the fastest that the CPU has; one that it lacks is an error.",
+      "CPU kernels to force: avx512vnni, avxvnni, avx2, amx, neondot or scalar. Empty means the fastest that the CPU has; one that it lacks is an error.",
     ),
     environment: "GHOSTAI_KERNELS",
   } as Setting<string>,
@@ -206,13 +206,13 @@ export const settings = {
   ),
   "model.earlyExit": toggle(
     true,
-    "Whether a window that is surely benign or surely an attack is answered by an early layer, which saves about half of the work.",
+    "Whether a window that is surely benign or surely an attack is answered by an early layer, which saves about two thirds of the work.",
   ),
   "model.queueMax": integer(
     1,
     1_000_000,
     1024,
-    "Most texts waiting for the model; the next is answered with 503.",
+    "Most prompts waiting for the model; the next is answered with 503.",
   ),
   "model.windowsMax": integer(
     1,

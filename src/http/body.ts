@@ -1,5 +1,5 @@
 /** Collects a request's body within its limits of size, time and rate. */
-import { GhostError } from "../errors.ts";
+import { Aborted, GhostError } from "../errors.ts";
 
 /** What the collector needs of a request; the server implements it. */
 export interface BodySource {
@@ -21,9 +21,6 @@ export interface BodyLimits {
   /** Bodies that may be arriving at once; one that arrives with its head needs no place. */
   readonly arrivingMax: number;
 }
-
-/** The client went away before its body was whole: there is nobody to answer. */
-export class Aborted extends Error {}
 
 /** One tick looks at all bodies that are arriving: a thousand slow ones must not have a thousand timers. */
 const tickMs = 1000;
@@ -89,7 +86,7 @@ export class BodyCollector {
       chunks = [];
       finish();
     };
-    source.onAborted(() => settle(() => reject(new Aborted("The client went away"))));
+    source.onAborted(() => settle(() => reject(new Aborted())));
     source.onData((chunk, isLast) => {
       if (settled) return;
       received += chunk.byteLength;

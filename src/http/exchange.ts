@@ -9,7 +9,7 @@ export interface Exchange extends BodySource {
   readonly credentials: { readonly authorization: string; readonly apiKey: string };
   /** Values of x-forwarded-for, joined by commas; not empty where it was there at all. Whether to believe it is another question. */
   readonly forwardedFor: string;
-  /** Value of x-timeout-ms. */
+  /** Values of x-timeout-ms, joined by commas; not empty where it was there at all. */
   readonly timeoutMs: string;
   /** What follows the question mark of the URL. */
   readonly query: string;
@@ -25,6 +25,3 @@ export interface Exchange extends BodySource {
 
 /** Answers an exchange. Throws or rejects with GhostError, or with Aborted where nobody waits any more. */
 export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
-
-/** Handlers of one path by method. HEAD is answered by GET's without its body. */
-export type Route = Readonly<Partial<Record<"GET" | "POST" | "DELETE", Handler>>>;

@@ -1,6 +1,8 @@
 /** What goes back: the answer's shape, and errors as rows of the table. */
+import type { z } from "zod";
 import { type ErrorCode, errors, GhostError } from "../errors.ts";
 import type { LocatedFinding, Verdict } from "../types.ts";
+import type { findingAnswer, verdictAnswer } from "./answers.ts";
 
 export interface Reply {
   readonly status: number;
@@ -11,7 +13,20 @@ export interface Reply {
   readonly closes: boolean;
 }
 
-const retryAfterSeconds = 1;
+interface ErrorHeader {
+  readonly value: string;
+  /** Its description. */
+  readonly says: string;
+}
+
+const retryAfter = { value: "1", says: "Seconds after which to try again." };
+
+/** Headers that errors have by their status. 405 has `allow` besides, which differs. */
+export const errorHeaders: Readonly<Record<number, Readonly<Record<string, ErrorHeader>>>> = {
+  401: { "www-authenticate": { value: 'Bearer realm="ghostai"', says: "How to show a key." } },
+  429: { "retry-after": retryAfter },
+  503: { "retry-after": retryAfter },
+};
 
 /** @returns a reply that holds `value` as JSON */
 export function jsonReply(status: number, value: unknown): Reply {
@@ -32,15 +47,15 @@ export function errorBody(error: GhostError): { error: { code: ErrorCode; messag
 /** @returns the reply for an error of the table */
 export function errorReply(error: GhostError): Reply {
   const { status } = errors[error.code];
-  const headers: Record<string, string> =
-    status === 503 || status === 429 ? { "retry-after": String(retryAfterSeconds) } : {};
-  if (status === 401) headers["www-authenticate"] = 'Bearer realm="ghostai"';
+  const headers = Object.fromEntries(
+    Object.entries(errorHeaders[status] ?? {}).map(([name, { value }]) => [name, value]),
+  );
   const closes = error.code === "body_timeout";
   return { ...jsonReply(status, errorBody(error)), headers, closes };
 }
 
 /** @returns a finding in the names of the wire */
-export function findingBody(finding: LocatedFinding) {
+export function findingBody(finding: LocatedFinding): z.input<typeof findingAnswer> {
   const { messageIndex, partIndex } = finding;
   return {
     scanner: finding.scanner,
@@ -59,7 +74,7 @@ function milliseconds(value: number): number {
 }
 
 /** @returns a verdict in the names of the wire */
-export function verdictBody(verdict: Verdict) {
+export function verdictBody(verdict: Verdict): z.input<typeof verdictAnswer> {
   const { latency } = verdict;
   return {
     id: verdict.id,

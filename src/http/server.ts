@@ -14,9 +14,9 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, chownSync, statSync } from "node:fs";
 import { STATUS_CODES } from "node:http";
 import { addressText } from "../access/proxies.ts";
-import { GhostError } from "../errors.ts";
-import { Aborted } from "./body.ts";
-import type { Exchange, Handler, Route } from "./exchange.ts";
+import { Aborted, GhostError } from "../errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./operation.ts";
 import { asGhostError, errorReply, type Reply } from "./reply.ts";
 import {
   checkCertificate,
@@ -104,7 +104,7 @@ class UwsExchange implements Exchange {
       authorization: request.getHeader("authorization"),
       apiKey: request.getHeader("x-api-key"),
     };
-    this.timeoutMs = request.getHeader("x-timeout-ms");
+    this.timeoutMs = allOf(request, "x-timeout-ms");
     this.query = request.getQuery() ?? "";
     this.peerAddress = addressText(new Uint8Array(response.getRemoteAddress()));
     this.forwardedFor = this.peerAddress === "" ? "" : allOf(request, "x-forwarded-for");
@@ -348,14 +348,12 @@ export class HttpServer {
     const headers: Record<string, string> = {};
     try {
       if (route === undefined) throw new GhostError("not_found");
-      const handler: Handler | undefined = Object.hasOwn(route, method)
-        ? route[method as keyof Route]
-        : undefined;
-      if (handler === undefined) {
+      const operation = Object.hasOwn(route, method) ? route[method as keyof Route] : undefined;
+      if (operation === undefined) {
         headers.allow = Object.keys(route).join(", ").replace("GET", "GET, HEAD");
         throw new GhostError("method_not_allowed", `expected ${headers.allow}`);
       }
-      return await handler(exchange);
+      return await operation.handler(exchange);
     } catch (cause) {
       const error = asGhostError(cause);
       if (!(cause instanceof Aborted)) this.#onError(error, cause);

@@ -1,11 +1,9 @@
 /** What the daemon counts and times, as Prometheus reads it: the only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type ErrorCode, errors } from "../errors.ts";
-import type { Action, ScannerName } from "../types.ts";
+import { type Action, actions, type ScannerName, scannerNames } from "../types.ts";
 import { Window } from "./window.ts";
 
-const actions: readonly Action[] = ["allow", "flag", "block"];
-const scanners: readonly ScannerName[] = ["model", "signature", "unicode"];
 const stages = ["normalise", "recall", "scan", "queue", "tokenize", "model", "decide"] as const;
 const outcomes = ["hit", "miss", "joined"] as const;
 const layers = ["l1", "l3"] as const;
@@ -58,6 +56,7 @@ export class Metrics {
   readonly #storeFailures: Incrementer;
   readonly #storeSetAside: Incrementer;
   readonly #connectionsRefused: Incrementer;
+  readonly #abandoned: Incrementer;
   readonly #reloads: Readonly<Record<(typeof reloadOutcomes)[number], Incrementer>>;
   /** Of the last hour, for the statistics. */
   readonly window = new Window(() => Date.now());
@@ -89,7 +88,7 @@ export class Metrics {
       labelNames: ["scanner"],
       registers,
     });
-    this.#findings = byName(scanners, (scanner) => fromZero(findings.labels({ scanner })));
+    this.#findings = byName(scannerNames, (scanner) => fromZero(findings.labels({ scanner })));
     this.#duration = new Histogram({
       name: "ghostai_request_duration_seconds",
       help: "Time from a scan request's head to its verdict",
@@ -145,6 +144,10 @@ export class Metrics {
       "ghostai_connections_refused_total",
       "Connections closed because their address has too many",
     );
+    this.#abandoned = single(
+      "ghostai_requests_abandoned_total",
+      "Scan requests whose client went away before the answer; the rest of their work is dropped",
+    );
     const reloads = new Counter({
       name: "ghostai_reloads_total",
       help: "Reloads of the settings, by whether they were taken over",
@@ -165,7 +168,7 @@ export class Metrics {
       },
     });
     for (const [name, help, value] of [
-      ["ghostai_model_queue_depth", "Texts waiting for the model", gauges.queueDepth],
+      ["ghostai_model_queue_depth", "Prompts waiting for the model", gauges.queueDepth],
       ["ghostai_log_queue_depth", "Records waiting to be written", gauges.logQueueDepth],
       ["ghostai_store_writable", "1 while the store takes records, else 0", gauges.storeWritable],
       ["ghostai_cache_entries", "Scores kept on disk", gauges.diskCacheEntries],
@@ -216,6 +219,11 @@ export class Metrics {
 
   storeSetAside(): void {
     this.#storeSetAside.inc();
+  }
+
+  /** The client of a scan went away before its answer. */
+  abandoned(): void {
+    this.#abandoned.inc();
   }
 
   connectionRefused(): void {

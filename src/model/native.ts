@@ -25,13 +25,18 @@ export interface NativeExit {
 }
 
 export interface NativeScoreOptions {
-  /** Windows computed at most for the whole call; past it `truncated` is true. */
+  /** Windows computed at most for one segment; past it `truncated` is true. */
   readonly windowsMax: number;
+  /** Milliseconds after which no further window is begun. */
   readonly deadlineMs: number;
   /** Whether windows may leave at an early head. */
   readonly earlyExit: boolean;
+  /** What `cancel` will name these segments by, a whole number; absent: they are never cancelled. */
+  readonly ticket?: number;
 }
 
+/** Numbers at the head of what `score` resolves to, before those of the windows. */
+const scoreFields = 6;
 /** Numbers of one window in `NativeScore.windows`. */
 export const windowFields = 5;
 
@@ -46,15 +51,18 @@ export interface NativeScore {
   readonly modelMs: number;
 }
 
+/** Counts are of segments. */
 export interface NativeStats {
   readonly requests: number;
   readonly refusedBusy: number;
   readonly refusedDeadline: number;
+  readonly cancelled: number;
   readonly windows: number;
   /** Of them, by the head that answered: the early ones from 0 up, then the last. */
   readonly windowsByHead: readonly number[];
   readonly tokens: number;
   readonly batches: number;
+  /** Prompts waiting, those between two of their windows included. */
   readonly queueDepth: number;
   readonly kernels: string;
   /** Core of each inference thread; -1 where it is not pinned. */
@@ -73,15 +81,27 @@ export interface NativeHandle {
 /**
  * Errors thrown or rejected carry `code`: ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND,
  * ERR_MODEL_DAMAGED, ERR_MODEL_UNSUPPORTED, ERR_KERNELS_UNSUPPORTED, ERR_MODEL_BUSY,
- * ERR_MODEL_DEADLINE, ERR_MODEL_CLOSED or ERR_OUT_OF_MEMORY.
+ * ERR_MODEL_DEADLINE, ERR_MODEL_CANCELLED, ERR_MODEL_CLOSED or ERR_OUT_OF_MEMORY.
  */
 export interface Native {
   open(options: NativeOpenOptions): NativeHandle;
+  /**
+   * Scores the segments of one prompt, each given as its readings, in one crossing. Throws where
+   * they are refused together (busy, closed); otherwise there is a promise for each, which
+   * settles when the segment is done: the others may take longer.
+   *
+   * @returns what `readScore` reads
+   */
   score(
     handle: NativeHandle,
-    texts: readonly string[],
+    segments: readonly (readonly string[])[],
     options: NativeScoreOptions,
-  ): Promise<NativeScore>;
+  ): Promise<Float64Array>[];
+  /**
+   * Rejects what is under way with this ticket with ERR_MODEL_CANCELLED: at once where it waits,
+   * after the window that is being computed otherwise. What is done already is answered.
+   */
+  cancel(handle: NativeHandle, ticket: number): void;
   stats(handle: NativeHandle): NativeStats;
   /** Waiting calls are rejected with ERR_MODEL_CLOSED, the running batch is answered. Idempotent. */
   close(handle: NativeHandle): Promise<void>;
@@ -99,6 +119,20 @@ export interface Native {
   };
 }
 
+/** The answer on one segment. */
+export function readScore(numbers: Float64Array): NativeScore {
+  const at = (index: number) => numbers[index] ?? 0;
+  return {
+    windows: numbers.subarray(scoreFields),
+    tokens: at(0),
+    passes: at(1),
+    truncated: at(2) !== 0,
+    queueMs: at(3),
+    tokenizeMs: at(4),
+    modelMs: at(5),
+  };
+}
+
 let loaded: Native | undefined;
 
 /** Loads the addon on first use. @throws when it was not built: `npm install` builds it. */
@@ -109,4 +143,14 @@ export function native(): Native {
     loaded = require(path) as Native;
   }
   return loaded;
+}
+
+/** Scores the readings of one segment by itself. */
+export async function scoreOne(
+  handle: NativeHandle,
+  readings: readonly string[],
+  options: NativeScoreOptions,
+): Promise<NativeScore> {
+  const [answer] = native().score(handle, [readings], options);
+  return readScore((await answer) as Float64Array);
 }

@@ -1,5 +1,5 @@
 /**
- * Known attack phrases. A row is id, risk score and pattern (see phrases.ts);
+ * Known attack phrases. A row is id, risk score and pattern (see automaton.ts);
  * the id ends in the language. A score of 0.95 or more is a sure hit, which
  * answers without the model: only phrases that nobody writes in earnest to
  * anything but a language model. Hits from 0.5 up flag, from 0.8 up block.
@@ -704,20 +704,3 @@ export const signatures: readonly Signature[] = rows.map(([id, score, pattern]) 
   score,
   pattern,
 }));
-
-/** Chat templates of common models and role headers: they belong to the application, not in a text. */
-export const markers: readonly {
-  readonly id: string;
-  readonly score: number;
-  readonly text: string;
-}[] = [
-  { id: "marker-chatml-system", score: 0.75, text: "<|im_start|>system" },
-  { id: "marker-chatml", score: weak, text: "<|im_start|>" },
-  { id: "marker-llama-system", score: 0.75, text: "<<sys>>" },
-  { id: "marker-llama-header", score: likely, text: "<|start_header_id|>" },
-  { id: "marker-deepseek", score: weak, text: "<｜user｜>" },
-  { id: "marker-header-system", score: weak, text: "### system:" },
-  { id: "marker-inst", score: weak, text: "[/inst]" },
-  { id: "marker-endoftext", score: weak, text: "<|endoftext|>" },
-  { id: "marker-system-tag", score: weak, text: "<|system|>" },
-];

@@ -4,20 +4,20 @@
  * Finds: orders to drop earlier instructions, jailbreak personas, requests for
  * the system prompt, planted instructions and exfiltration, in 15 languages, as
  * rows of words whatever their case, accents, punctuation and spacing, in every
- * reading of the text; and the chat-template tokens of common models.
+ * reading of the text.
  * Ignores: a phrase that is quoted or talked about scores 0.4 at most.
  * Hit: "Please IGNORE all previous instructions." Near miss: "What does 'ignore
  * all previous instructions' mean?"
  */
 import { createHash } from "node:crypto";
 import { words } from "../text/words.ts";
-import { compilePhrases } from "./phrases.ts";
+import { compilePhrases } from "./automaton.ts";
 import type { Finding, ScanInput, Scanner } from "./scanner.ts";
-import { markers, signatures } from "./signatures.data.ts";
+import { signatures } from "./signatures.data.ts";
 
 /** Part of every cache key: changes with the data. */
 export const signaturesVersion = createHash("sha256")
-  .update(JSON.stringify([signatures, markers]))
+  .update(JSON.stringify(signatures))
   .digest("hex")
   .slice(0, 16);
 
@@ -59,28 +59,4 @@ function phraseFindings({ readings }: ScanInput): Finding[] {
   return found;
 }
 
-function markerFindings({ text }: ScanInput): Finding[] {
-  const found: Finding[] = [];
-  if (!/<[|<\uff5c]|\[\/inst|###/i.test(text)) return found;
-  // Lower case may change a text's length, so only ASCII is folded: offsets stay those of the text.
-  const lower = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  for (const { id, score, text: marker } of markers) {
-    const start = lower.indexOf(marker);
-    if (start === -1) continue;
-    const message = "This part is a chat template's token, which belongs to the application";
-    found.push({
-      scanner: "signature",
-      label: `signature/${id}`,
-      score,
-      start,
-      end: start + marker.length,
-      message,
-    });
-  }
-  return found;
-}
-
-export const signatureScanner: Scanner = {
-  name: "signature",
-  scan: (input) => [...phraseFindings(input), ...markerFindings(input)],
-};
+export const signatureScanner: Scanner = { name: "signature", scan: phraseFindings };

@@ -7,7 +7,7 @@ import type { Settings } from "../config/schema.ts";
 import { createInspector, type Inspector, type Observer } from "../inspect.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { type Native, native } from "../model/native.ts";
-import { signaturesVersion } from "../scan/index.ts";
+import { scannersVersion } from "../scan/index.ts";
 import { normaliserVersion } from "../text/normalise.ts";
 import { type CorePlan, planCores } from "./affinity.ts";
 import { packageVersion, shippedModelPath } from "./package.ts";
@@ -41,7 +41,7 @@ export function loadNative(): Native {
 }
 
 /**
- * Opens the model and checks it with its self-test vectors.
+ * Opens the model and checks it with the first of its self-test vectors.
  *
  * @param settings read anew wherever a reload may change them
  * @param observer told what happens on the way of each prompt
@@ -66,7 +66,7 @@ export async function openService(
     queueWaitMsMax: () => settings.queueWaitMsMax,
   });
   try {
-    await model.selfTest();
+    await model.selfTest("first");
   } catch (error) {
     await model.close();
     throw error;
@@ -84,7 +84,7 @@ export async function openService(
     keyOf: keyMaker(
       {
         modelSha256: model.sha256,
-        signatures: signaturesVersion,
+        signatures: scannersVersion,
         normaliser: normaliserVersion,
         windowsMax: settings["model.windowsMax"],
         earlyExit: settings["model.earlyExit"],

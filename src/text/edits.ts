@@ -1,17 +1,21 @@
 /** A text made from another by replacing parts of it, and the way back to the first one's offsets. */
+import { countBefore } from "./sorted.ts";
 
 /** Replaces [start, end) of a text. Edits of one text ascend and do not overlap. */
 export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
+  /** The replacement is as long as what it replaces, and unit stands for unit. */
+  readonly unitByUnit?: boolean;
 }
 
 export interface MappedText {
   readonly text: string;
   /**
    * The part of the original that [start, end) came from, UTF-16 code units. A
-   * position inside a replacement stands for the whole part that was replaced.
+   * position inside a replacement stands for the whole part that was replaced,
+   * unless that was replaced unit by unit.
    */
   toOriginal(start: number, end: number): [number, number];
 }
@@ -38,16 +42,8 @@ export function applyEdits(original: string, edits: readonly Edit[]): MappedText
   pieces.push(original.slice(at));
 
   /** The last edit that begins at or before `position`, or -1. */
-  const editBefore = (position: number): number => {
-    let low = 0;
-    let high = edits.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((places[middle] as number) <= position) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
-  };
+  const editBefore = (position: number): number =>
+    countBefore(edits.length, (index) => (places[index] as number) <= position) - 1;
   const map = (position: number, isEnd: boolean): number => {
     // An end belongs to the character before it.
     const index = editBefore(isEnd ? position - 1 : position);
@@ -55,6 +51,7 @@ export function applyEdits(original: string, edits: readonly Edit[]): MappedText
     const edit = edits[index] as Edit;
     const offset = position - (places[index] as number);
     const inside = isEnd ? offset <= edit.replacement.length : offset < edit.replacement.length;
+    if (inside && edit.unitByUnit) return edit.start + offset;
     if (inside) return isEnd ? edit.end : edit.start;
     return edit.end + offset - edit.replacement.length;
   };

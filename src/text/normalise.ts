@@ -6,7 +6,7 @@
 import { applyEdits, compose, type Edit, type MappedText, unchanged } from "./edits.ts";
 
 /** Changes whenever a reading of some text changes: part of every cache key. */
-export const normaliserVersion = "2";
+export const normaliserVersion = "3";
 
 /** UAX 15: no more non-starters than this follow each other. */
 const marksMax = 30;

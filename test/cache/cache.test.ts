@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { Cache } from "../../src/cache/cache.ts";
 import { keyMaker } from "../../src/cache/key.ts";
 import { MemoryCache } from "../../src/cache/memory.ts";
+import { Aborted } from "../../src/errors.ts";
 import type { Origin, Scores } from "../../src/types.ts";
 
 const scores = (modelScore: number): Scores => ({ findings: [], modelScore });
@@ -50,6 +51,16 @@ test("a failure reaches everyone who joined and is not kept", async () => {
     ["rejected", "rejected"],
   );
   assert.equal((await cache.recall("a", async () => scores(0.2))).layer, "none");
+});
+
+test("whoever joined a request whose caller went away computes it", async () => {
+  const cache = newCache();
+  let leave: (error: Error) => void = () => {};
+  const left = cache.recall("a", () => new Promise((_, reject) => (leave = reject)));
+  const joined = [0, 1].map(() => cache.recall("a", async () => scores(0.3)));
+  leave(new Aborted());
+  await assert.rejects(left, Aborted);
+  for (const { value } of await Promise.all(joined)) assert.equal(value.modelScore, 0.3);
 });
 
 test("the number of entries is bounded, the least recently used goes first", async () => {

@@ -1,6 +1,6 @@
 /** The operator's commands on a real daemon: logs, statistics, cache, settings, keys, sockets and the doctor. */
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -569,9 +569,17 @@ test("doctor: a damaged model fails, and the other checks are made all the same"
     writeFileSync(join(damaged, "model.int8"), weights);
     const { code, levels, stdout } = await doctor(folder, "--model-path", damaged);
     assert.equal(code, 1);
-    assert.match(stdout, /^fail +model +.*model\.int8 to have SHA-256/m);
+    assert.match(stdout, /^fail +model +.*model\.int8: the checksum of section '[^']+' is off/m);
     const failed = Object.keys(levels).filter((name) => levels[name] === "fail");
     assert.deepEqual(failed, ["model"]);
+    cpSync(join(modelPath, "model.int8"), join(damaged, "model.int8"));
+    // Weights that only packing would read: other ones of the same size.
+    const original = join(damaged, "model.safetensors");
+    writeFileSync(original, "");
+    truncateSync(original, statSync(join(modelPath, "model.safetensors")).size);
+    const stale = await doctor(folder, "--model-path", damaged);
+    assert.deepEqual([stale.code, stale.levels.model], [1, "fail"]);
+    assert.match(stale.stdout, /model\.safetensors to have SHA-256/);
     const missing = await doctor(folder, "--model-path", join(folder, "none"));
     assert.deepEqual([missing.code, missing.levels.model], [1, "fail"]);
   }));

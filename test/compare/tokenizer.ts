@@ -75,7 +75,8 @@ for (const text of texts) {
   lines.push(JSON.stringify({ text, ids: (await reference.encode(text)).getIds() }));
 }
 console.log(`seed ${values.seed}`);
-const args = [tokenizerJson, "--check"];
+// The packed form, which is what the daemon uses.
+const args = [values.model, "--check"];
 const options: ExecFileSyncOptions = {
   input: lines.join("\n"),
   stdio: ["pipe", "inherit", "inherit"],

@@ -1,14 +1,14 @@
 /** A daemon with a store and an admin socket of its own, and what its operator asks. */
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { join } from "node:path";
-import { Client, type LoggedRequest } from "../../src/client/client.ts";
+import { AdminClient, type LoggedRequest } from "../../src/client/admin.ts";
 import { eventually } from "../store/harness.ts";
 import { type Ended, ended, type RunOptions, run, start } from "./harness.ts";
 
 export interface StoredDaemon {
   readonly child: ChildProcessWithoutNullStreams;
   readonly url: string;
-  readonly admin: Client;
+  readonly admin: AdminClient;
   readonly ended: Promise<Ended>;
   /** What it said so far. */
   readonly output: { stdout: string; stderr: string };
@@ -63,7 +63,7 @@ export async function startStored(
   });
   const port = /^listening on http:\/\/127\.0\.0\.1:(\d+)$/m.exec(output.stdout)?.[1];
   const url = `http://127.0.0.1:${port}`;
-  const admin = new Client(join(folder, "ghostai-admin.sock"));
+  const admin = new AdminClient(join(folder, "ghostai-admin.sock"));
   return {
     child,
     url,
@@ -112,7 +112,7 @@ export async function withStored<T>(
 }
 
 /** All records, newest first, page by page. */
-export async function allLogged(admin: Client): Promise<LoggedRequest[]> {
+export async function allLogged(admin: AdminClient): Promise<LoggedRequest[]> {
   const records: LoggedRequest[] = [];
   let cursor: string | undefined;
   do {

@@ -1,4 +1,5 @@
-// model.int8 and config.json. The first byte of an input says what the rest is:
+// The packed files, model.int8 (with config.json) and tokenizer.packed. The first byte of an input
+// says what the rest is; 5 to 8 are 0 to 3 for tokenizer.packed:
 //   0  the packed file itself, beside the small model's config.json
 //   1  edits of the small model's packed file; then all checksums are made right, so that what lies
 //      behind them is reached
@@ -8,11 +9,13 @@
 //      eight bytes
 //
 // Whatever the bytes, they are refused with a message or give an encoder that scores, a window
-// alone the same as beside another.
+// alone the same as beside another, or a tokenizer that keeps to its promises.
+#include <cmath>
+
 #include "../native/model_folder.h"
 #include "encoder/packed.h"
-#include "fuzz.h"
-#include "ghostai.h"
+#include "small_tokenizer.h"
+#include "tokenizer/tables.h"
 
 namespace ghostai::fuzz {
 
@@ -20,33 +23,44 @@ namespace {
 
 const test::SmallShape kShape = {2, 64, 5, 4, {1}};
 constexpr size_t kMadeBytesMax = 1 << 20;
+constexpr size_t kTableAt = sizeof(PackedHeader);
 
-std::string_view Bytes(const PackedHeader& header) {
-  return {reinterpret_cast<const char*>(&header), sizeof(header)};
+size_t Filled(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Where the first section begins.
+size_t HeadBytes(const std::vector<SectionPlan>& plan) {
+  return Filled(kTableAt + plan.size() * sizeof(PackedSection));
 }
 
-class Target {
- public:
-  Target()
-      : config_text_(test::SmallConfig(kShape)),
-        config_(folder_.path() + "/config.json"),
-        packed_(folder_.path() + "/model.int8") {
-    // Without the source weights beside it, as a packed model may be.
-    config_.Write(config_text_);
-    Folder made;
-    test::WriteSmallModel(made.path(), 1, kShape);
-    Status status = PackModel(made.path());
-    if (!status.ok()) Broken(__FILE__, __LINE__, "to pack: " + status.message);
-    good_ = test::ReadAll(made.path() + "/model.int8");
-    Config config;
-    EXPECT(ReadConfig(config_text_, &config).ok());
-    plan_ = Layout(config);
-    EXPECT(Runs(good_));
+// Every checksum as the file's own table places them, as far as they lie in the file.
+void MendChecksums(const std::vector<SectionPlan>& plan, std::string* file) {
+  std::vector<PackedSection> table(plan.size());
+  size_t table_bytes = table.size() * sizeof(PackedSection);
+  std::memcpy(table.data(), file->data() + kTableAt, table_bytes);
+  for (PackedSection& section : table) {
+    if (section.offset <= file->size() && section.bytes <= file->size() - section.offset) {
+      section.checksum =
+          Checksum(std::string_view(*file).substr(section.offset, Filled(section.bytes)));
+    }
   }
+  std::memcpy(file->data() + kTableAt, table.data(), table_bytes);
+  PackedHeader header;
+  std::memcpy(&header, file->data(), sizeof(header));
+  header.head_checksum = 0;
+  std::memcpy(file->data(), &header, sizeof(header));
+  header.head_checksum = Checksum(std::string_view(*file).substr(0, HeadBytes(plan)));
+  std::memcpy(file->data(), &header, sizeof(header));
+}
 
-  void Run(Input input) {
-    config_.Write(config_text_);
-    switch (input.Number(1)) {
+// One of the two packed files and what is done to it.
+class Packed {
+ public:
+  Packed(const std::string& path, std::string good, std::vector<SectionPlan> plan)
+      : good_(std::move(good)), plan_(std::move(plan)), file_(path) {}
+  virtual ~Packed() = default;
+
+  void Run(uint64_t how, Input input) {
+    switch (how) {
       case 0:
         Runs(input.Rest());
         break;
@@ -56,9 +70,7 @@ class Target {
       case 2: {
         size_t at = input.Number(3) % good_.size();
         std::string edited = good_;
-        std::string_view bytes = input.Take(8);
-        edited.replace(at, std::min(bytes.size(), good_.size() - at),
-                       bytes.substr(0, good_.size() - at));
+        Edit(at, input.Take(8), &edited);
         if (edited != good_) CheckFound(edited);
         break;
       }
@@ -68,30 +80,78 @@ class Target {
         if (cut != good_) EXPECT(!Runs(cut));
         break;
       }
-      case 4:
-        RunMade(input);
-        break;
     }
   }
 
- private:
-  static constexpr size_t kTableAt = sizeof(PackedHeader);
-
   // Whether the file loads; it is then used.
   bool Runs(std::string_view file, std::string* message = nullptr) {
-    packed_.Write(file);
+    file_.Write(file);
+    Status status = Use();
+    if (status.ok()) return true;
+    CheckRefusal(status);
+    if (message != nullptr) *message = status.message;
+    return false;
+  }
+
+ protected:
+  // Loads the file and uses what came of it.
+  virtual Status Use() = 0;
+
+ private:
+  static void Edit(size_t at, std::string_view bytes, std::string* file) {
+    bytes = bytes.substr(0, file->size() - at);
+    file->replace(at, bytes.size(), bytes);
+  }
+
+  void RunEdited(Input input) {
+    std::string file = good_;
+    while (!input.empty()) {
+      // Half of the edits go to the header and the table, which are a small part of the file.
+      size_t at = input.Number(3), width = input.Number(1);
+      at %= width & 1 ? HeadBytes(plan_) : file.size();
+      Edit(at, input.Take(width & 2 ? 8 : width & 4 ? 4 : 1), &file);
+    }
+    MendChecksums(plan_, &file);
+    Runs(file);
+  }
+
+  // A changed packed file is refused; a section that holds the change is named.
+  void CheckFound(const std::string& edited) {
+    std::string message;
+    EXPECT(!Runs(edited, &message));
+    std::vector<PackedSection> table(plan_.size());
+    std::memcpy(table.data(), good_.data() + kTableAt, table.size() * sizeof(PackedSection));
+    size_t first = 0, after = edited.size();
+    while (edited[first] == good_[first]) ++first;
+    while (edited[after - 1] == good_[after - 1]) --after;
+    for (size_t i = 0; i < plan_.size(); ++i) {
+      if (first >= table[i].offset && after <= table[i].offset + Filled(table[i].bytes))
+        EXPECT(message.find("'" + plan_[i].name + "'") != std::string::npos);
+    }
+  }
+
+  std::string good_;
+  std::vector<SectionPlan> plan_;
+  MemoryFile file_;
+};
+
+class PackedEncoder final : public Packed {
+ public:
+  PackedEncoder(const std::string& folder, std::string good, std::vector<SectionPlan> plan)
+      : Packed(folder + "/model.int8", std::move(good), std::move(plan)), folder_(folder) {}
+
+ private:
+  Status Use() override {
     std::unique_ptr<Encoder> encoder;
-    Status status = Encoder::Load(folder_.path(), "scalar", &encoder);
+    Status status = Encoder::Load(folder_, "scalar", &encoder);
     if (!status.ok()) {
       EXPECT(encoder == nullptr);
-      CheckRefusal(status);
-      if (message != nullptr) *message = status.message;
-      return false;
+      return status;
     }
     Score(*encoder);
-    EXPECT(Encoder::Load(folder_.path(), "", &encoder).ok());
+    EXPECT(Encoder::Load(folder_, "", &encoder).ok());
     Score(*encoder);
-    return true;
+    return status;
   }
 
   static void Score(const Encoder& encoder) {
@@ -111,61 +171,69 @@ class Target {
       EXPECT(beside[i].head < encoder.heads());
       encoder.Score(&windows[i], 1, scratch.get(), rules.data(), &alone, logits.data());
       EXPECT(alone.head == beside[i].head);
-      // Weights that are no numbers give logits that are none: refused where they are read.
+      // Finite weights as large as floats go give logits that are none: refused where they are
+      // read.
       bool number = alone.logit == alone.logit;
       EXPECT(number ? alone.logit == beside[i].logit : beside[i].logit != beside[i].logit);
     }
   }
 
-  void RunEdited(Input input) {
-    std::string file = good_;
-    size_t table_end = kTableAt + plan_.size() * sizeof(PackedSection);
-    while (!input.empty()) {
-      // Half of the edits go to the header and the table, which are a small part of the file.
-      size_t at = input.Number(3), width = input.Number(1);
-      at %= width & 1 ? table_end : file.size();
-      std::string_view bytes = input.Take(width & 2 ? 8 : width & 4 ? 4 : 1);
-      file.replace(at, std::min(bytes.size(), file.size() - at), bytes.substr(0, file.size() - at));
+  std::string folder_;
+};
+
+class PackedTokenizer final : public Packed {
+ public:
+  PackedTokenizer(const std::string& folder, std::string good)
+      : Packed(folder + "/tokenizer.packed", std::move(good), TokenizerPlan()), folder_(folder) {}
+
+ private:
+  Status Use() override {
+    std::unique_ptr<Tokenizer> tokenizer;
+    Status status = Tokenizer::Open(folder_, &tokenizer);
+    if (!status.ok()) {
+      EXPECT(tokenizer == nullptr);
+      return status;
     }
-    MendChecksums(&file);
-    Runs(file);
+    Encodings encodings(*tokenizer);
+    encodings.Check("", 0, 0);
+    encodings.Check("  Hello \t ab\n\xC3\xA9xyz Q~^<s>\xE2\x96\x81", 5, 66);
+    encodings.Check("\xE6\x97\xA5\xF0\x9F\x98\x80\xCC\x81\xFF ab ab abab", 3, 129);
+    return status;
   }
 
-  // Every checksum as the file's own table and header place them, as far as they lie in the file.
-  void MendChecksums(std::string* file) const {
-    std::vector<PackedSection> table(plan_.size());
-    size_t table_bytes = table.size() * sizeof(PackedSection);
-    std::memcpy(table.data(), file->data() + kTableAt, table_bytes);
-    for (PackedSection& section : table) {
-      if (section.offset <= file->size() && section.bytes <= file->size() - section.offset)
-        section.checksum = Checksum(std::string_view(*file).substr(section.offset, section.bytes));
-    }
-    std::memcpy(file->data() + kTableAt, table.data(), table_bytes);
-    PackedHeader header;
-    std::memcpy(&header, file->data(), sizeof(header));
-    header.table_checksum = Checksum(std::string_view(*file).substr(kTableAt, table_bytes));
-    header.header_checksum = HeaderChecksum(header);
-    std::memcpy(file->data(), &header, sizeof(header));
+  std::string folder_;
+};
+
+class Target {
+ public:
+  Target() : config_text_(test::SmallConfig(kShape)), config_(folder_.path() + "/config.json") {
+    // Without the sources beside them, as packed files may be.
+    config_.Write(config_text_);
+    Folder made;
+    test::WriteSmallModel(made.path(), 1, kShape);
+    test::WriteAll(made.path() + "/tokenizer.json",
+                   TokenizerJson(CharacterMapBytes(kReplacements), kPieces));
+    Status status = PackModel(made.path());
+    if (status.ok()) status = PackTokenizer(made.path());
+    if (!status.ok()) Broken(__FILE__, __LINE__, "to pack: " + status.message);
+    Config config;
+    EXPECT(ReadConfig(config_text_, &config).ok());
+    std::string model = test::ReadAll(made.path() + "/model.int8");
+    std::string tokenizer = test::ReadAll(made.path() + "/tokenizer.packed");
+    encoder_ = std::make_unique<PackedEncoder>(folder_.path(), model, Layout(config));
+    tokenizer_ = std::make_unique<PackedTokenizer>(folder_.path(), tokenizer);
+    EXPECT(encoder_->Runs(model) && tokenizer_->Runs(tokenizer));
   }
 
-  // A changed packed file is refused; a section that holds the change is named.
-  void CheckFound(const std::string& edited) {
-    std::string message;
-    EXPECT(!Runs(edited, &message));
-    std::vector<PackedSection> table(plan_.size());
-    std::memcpy(table.data(), good_.data() + kTableAt, table.size() * sizeof(PackedSection));
-    auto first = static_cast<size_t>(
-        std::mismatch(edited.begin(), edited.end(), good_.begin()).first - edited.begin());
-    auto after =
-        edited.size() -
-        static_cast<size_t>(std::mismatch(edited.rbegin(), edited.rend(), good_.rbegin()).first -
-                            edited.rbegin());
-    for (size_t i = 0; i < plan_.size(); ++i) {
-      if (first >= table[i].offset && after <= table[i].offset + table[i].bytes)
-        EXPECT(message.find("'" + plan_[i].name + "'") != std::string::npos);
-    }
+  void Run(Input input) {
+    uint64_t how = input.Number(1);
+    config_.Write(config_text_);
+    if (how < 4) encoder_->Run(how, input);
+    if (how == 4) RunMade(input);
+    if (how > 4) tokenizer_->Run(how - 5, input);
   }
 
+ private:
   void RunMade(Input input) {
     std::string pattern(input.Take(8));
     pattern.resize(8);
@@ -176,39 +244,36 @@ class Target {
     if (!status.ok()) return CheckRefusal(status);
     std::vector<SectionPlan> plan = Layout(config);
     std::vector<PackedSection> table;
-    size_t at = sizeof(PackedHeader) + plan.size() * sizeof(PackedSection);
+    size_t at = HeadBytes(plan);
     for (const SectionPlan& section : plan) {
-      at = (at + 63) / 64 * 64;
       table.push_back({at, section.bytes, 0});
-      at += section.bytes;
+      at += Filled(section.bytes);
       if (at > kMadeBytesMax) return;
     }
     std::string file(at, '\0');
-    for (PackedSection& section : table) {
+    for (const PackedSection& section : table) {
       for (size_t i = 0; i < section.bytes; ++i) file[section.offset + i] = pattern[i % 8];
-      section.checksum = Checksum(std::string_view(file).substr(section.offset, section.bytes));
     }
-    std::string_view table_text(reinterpret_cast<const char*>(table.data()),
-                                table.size() * sizeof(PackedSection));
     PackedHeader header{};
-    std::memcpy(header.magic, kPackedMagic, sizeof(header.magic));
-    header.version = kPackedVersion;
+    std::memcpy(header.magic, kPackedModel.magic, sizeof(header.magic));
+    header.version = kPackedModel.version;
     header.section_count = static_cast<uint32_t>(plan.size());
     header.file_bytes = file.size();
-    header.config_checksum = Checksum(text);
-    header.table_checksum = Checksum(table_text);
-    header.header_checksum = HeaderChecksum(header);
-    file.replace(0, sizeof(header), Bytes(header));
-    file.replace(kTableAt, table_text.size(), table_text);
+    header.sources[0] = SourceOf(text);
+    std::memcpy(file.data(), &header, sizeof(header));
+    std::memcpy(file.data() + kTableAt, table.data(), table.size() * sizeof(PackedSection));
+    MendChecksums(plan, &file);
     config_.Write(text);
-    EXPECT(Runs(file));
+    float values[2];
+    std::memcpy(values, pattern.data(), sizeof(values));
+    EXPECT(encoder_->Runs(file) == (std::isfinite(values[0]) && std::isfinite(values[1])));
   }
 
   Folder folder_;
   std::string config_text_;
-  MemoryFile config_, packed_;
-  std::string good_;
-  std::vector<SectionPlan> plan_;
+  MemoryFile config_;
+  std::unique_ptr<PackedEncoder> encoder_;
+  std::unique_ptr<PackedTokenizer> tokenizer_;
 };
 
 }  // namespace
@@ -216,19 +281,7 @@ class Target {
 std::vector<std::string> Seeds() {
   std::string config = test::SmallConfig(kShape);
   std::string ones("\0\0\x80\x3f\0\0\x80\xbf", 8), infinite("\0\0\x80\x7f\0\0\xc0\x7f", 8);
-  PackedHeader header{};
-  std::memcpy(header.magic, kPackedMagic, sizeof(header.magic));
-  header.version = kPackedVersion;
-  return {
-      std::string(1, '\0') + std::string(Bytes(header)),
-      std::string("\x01\x20\0\0\x01\x01", 6),                           // a header's byte
-      std::string("\x01\x48\0\0\x03\0\x01\0\0\0\0\0\0", 13),            // the table's
-      std::string("\x01\0\x10\0\x04\0\0\xc0\x7f", 9),                   // weights
-      std::string("\x01\0\x70\0\x04\0\0\x80\x7f\0\x60\0\x00\x80", 14),  // several
-      std::string("\x02\0\x10\0\x01\x02\x03\x04\x05\x06\x07\x08", 12),
-      std::string("\x02\x24\0\0\x01", 5),
-      std::string("\x03\0\x10\0", 4),
-      std::string("\x03\xff\xff\xff more", 9),
+  std::vector<std::string> seeds = {
       "\x04" + ones + config,
       "\x04" + infinite + config,
       "\x04" + std::string(8, '\0') +
@@ -236,6 +289,27 @@ std::vector<std::string> Seeds() {
           R"("num_attention_heads":1,"intermediate_size":64,"vocab_size":1,)"
           R"("max_position_embeddings":2,"layer_norm_eps":1e-5,"position_embedding_type":"absolute"})",
   };
+  for (int first : {0, 5}) {
+    PackedHeader header{};
+    const PackedFormat& format = first == 0 ? kPackedModel : kPackedTokenizer;
+    std::memcpy(header.magic, format.magic, sizeof(header.magic));
+    header.version = format.version;
+    std::string header_bytes(reinterpret_cast<const char*>(&header), sizeof(header));
+    for (const auto& [how, input] : std::vector<std::pair<int, std::string>>{
+             {0, header_bytes},
+             {1, std::string("\x20\0\0\x01\x01", 5)},                           // the header
+             {1, std::string("\x48\0\0\x03\0\x01\0\0\0\0\0\0", 12)},            // the table
+             {1, std::string("\0\x10\0\x04\0\0\xc0\x7f", 8)},                   // a section
+             {1, std::string("\0\x30\0\x04\0\0\x80\x7f\0\x20\0\x00\x80", 13)},  // several
+             {2, std::string("\0\x10\0\x01\x02\x03\x04\x05\x06\x07\x08", 11)},
+             {2, std::string("\x24\0\0\x01", 4)},
+             {3, std::string("\0\x10\0", 3)},
+             {3, "\xff\xff\xff more"},
+         }) {
+      seeds.push_back(static_cast<char>(first + how) + input);
+    }
+  }
+  return seeds;
 }
 
 }  // namespace ghostai::fuzz

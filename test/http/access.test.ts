@@ -399,7 +399,6 @@ test("x-timeout-ms shortens the request's deadline, and never lengthens it", () 
       ["", 5000],
       ["1", 1],
       ["250", 250],
-      ["0250", 250],
       ["5000", 5000],
       ["5001", 5000],
       ["600000", 5000],
@@ -429,7 +428,18 @@ test("every prompt of a batch has the deadline of its request", () => {
 
 test("an x-timeout-ms that is no time is refused", () =>
   withAccess({}, async ({ scan }, records) => {
-    for (const asked of ["0", "-1", "1.5", "abc", "1e3", "600001", "9999999", "Infinity", "1 2"]) {
+    for (const asked of [
+      "0",
+      "0250",
+      "-1",
+      "1.5",
+      "abc",
+      "1e3",
+      "600001",
+      "9999999",
+      "Infinity",
+      "1 2",
+    ]) {
       const response = await scan(attack, { "x-timeout-ms": asked });
       assert.equal(response.status, 400, asked);
       const { error } = (await response.json()) as { error: { code: string; message: string } };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GhostError } from "../../src/errors.ts";
 import { type AdminDependencies, createAdminRoutes } from "../../src/http/admin/index.ts";
-import type { Route } from "../../src/http/exchange.ts";
+import type { Route } from "../../src/http/operation.ts";
 import { createRoutes, createStateRoutes } from "../../src/http/routes/index.ts";
 import { HttpServer } from "../../src/http/server.ts";
 import { cursorOf, type LogPage, type LogQuery, type LogRow } from "../../src/log/query.ts";
@@ -20,12 +20,13 @@ async function withAdmin(
   const queries: LogQuery[] = [];
   const causes: unknown[] = [];
   const dependencies: AdminDependencies = {
+    version: "0",
     queryLog: async (query) => {
       queries.push(query);
       return emptyPage;
     },
     stats: () => ({}),
-    config: () => defaults,
+    settings: defaults,
     clearCache: async () => {},
     reload: () => ({}),
     ...given,
@@ -54,9 +55,10 @@ async function ask(url: string, method = "GET"): Promise<Answer> {
   return { status: response.status, body: (await response.json()) as Answer["body"] };
 }
 
-const shared = ["/v1/info", "/healthz", "/readyz", "/metrics"];
+const shared = ["/v1/info", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 const publicRoutes = createRoutes({
+  version: "0",
   settings: defaults,
   inspector: { inspect: async (prompt) => verdictOf(prompt) },
   refusal: () => undefined,
@@ -67,9 +69,10 @@ const publicRoutes = createRoutes({
 });
 const adminRoutes = createAdminRoutes(
   {
+    version: "0",
     queryLog: async () => emptyPage,
     stats: () => ({}),
-    config: () => ({}),
+    settings: defaults,
     clearCache: async () => {},
     reload: () => ({}),
   },

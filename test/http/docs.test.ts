@@ -26,6 +26,7 @@ test("the route table is what is routed", () => {
     ([, path, method]) => [path, method],
   );
   const routes = createRoutes({
+    version: "0",
     settings: defaults,
     inspector: { inspect: () => Promise.reject() },
     refusal: () => undefined,
@@ -37,9 +38,10 @@ test("the route table is what is routed", () => {
   const nothing = () => Promise.reject();
   const operators = createAdminRoutes(
     {
+      version: "0",
       queryLog: nothing,
       stats: () => ({}),
-      config: () => ({}),
+      settings: defaults,
       clearCache: nothing,
       reload: () => ({}),
     },

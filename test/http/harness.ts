@@ -1,11 +1,15 @@
 /** The HTTP server in this process on a free port, with an inspector that a test decides. */
+import assert from "node:assert/strict";
 import { BlockList, connect, type Socket } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import { readSettings } from "../../src/config/read.ts";
 import type { Settings } from "../../src/config/schema.ts";
-import type { GhostError } from "../../src/errors.ts";
+import { GhostError } from "../../src/errors.ts";
+import type { Operation, Route } from "../../src/http/operation.ts";
 import { type Access, createRoutes } from "../../src/http/routes/index.ts";
 import type { ScanDependencies } from "../../src/http/routes/scan.ts";
 import { type ConnectionGuard, HttpServer } from "../../src/http/server.ts";
+import type { Inspector } from "../../src/inspect.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import type { Prompt, Verdict } from "../../src/types.ts";
 
@@ -51,10 +55,33 @@ export function newMetrics(): Metrics {
   return new Metrics(gauges, { version: "0" });
 }
 
+/** What a daemon without a model would tell. */
+const infoOfNothing = {
+  version: "0",
+  model: { name: "fake", version: "1.0.0", sha256: "" },
+  kernels: "scalar",
+  kernels_available: ["scalar"],
+  threads: { event_loop_core: null, inference_cores: [0] },
+  limits: {
+    body_bytes_max: 0,
+    texts_max: 0,
+    messages_max: 0,
+    requests_waiting_max: 0,
+    queue_max: 0,
+    windows_max: 0,
+    deadline_ms: 0,
+    queue_wait_ms_max: 0,
+    connections_per_address_max: 0,
+  },
+  cache: { entries_max: 0, ttl_ms: 0 },
+  disk_cache: { entries_max: 0, bytes_max: 0, ttl_ms: 0 },
+  access: "enforce",
+};
+
 export const openAccess: Access = { trustedProxies: new BlockList() };
 
 export interface Options {
-  readonly inspect?: (prompt: Prompt, deadlineAt: number) => Promise<Verdict>;
+  readonly inspect?: Inspector["inspect"];
   readonly access?: Access;
   readonly record?: ScanDependencies["record"];
   readonly guard?: ConnectionGuard;
@@ -72,6 +99,37 @@ export interface TestServer {
   scan(body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
+/** The same routes, which note answers and errors that their descriptions don't have. */
+export function watched(routes: ReadonlyMap<string, Route>, undescribed: string[]) {
+  const watchedOperation = (operation: Operation): Operation => ({
+    ...operation,
+    async handler(exchange) {
+      const { id, errors, answer } = operation;
+      try {
+        const reply = await operation.handler(exchange);
+        const body = answer.mediaType === "application/json" ? JSON.parse(reply.body) : reply.body;
+        // A schema takes away what it does not name.
+        if (!isDeepStrictEqual(answer.schema.safeParse(body).data, body)) {
+          undescribed.push(`${id}: ${reply.body}`);
+        }
+        return reply;
+      } catch (error) {
+        const isKnown = error instanceof GhostError && !errors.includes(error.code);
+        if (isKnown && error.code !== "internal_error") undescribed.push(`${id}: ${error.code}`);
+        throw error;
+      }
+    },
+  });
+  return new Map(
+    [...routes].map(([path, route]) => [
+      path,
+      Object.fromEntries(
+        Object.entries(route).map(([method, operation]) => [method, watchedOperation(operation)]),
+      ) as Route,
+    ]),
+  );
+}
+
 /** Starts a server, hands it to `use` and closes it. */
 export async function withServer(
   options: Options,
@@ -79,11 +137,13 @@ export async function withServer(
 ): Promise<void> {
   const metrics = newMetrics();
   const causes: unknown[] = [];
+  const undescribed: string[] = [];
   const routes = createRoutes({
+    version: "0",
     settings: { ...defaults, ...options.settings },
     inspector: { inspect: options.inspect ?? (async (prompt) => verdictOf(prompt)) },
     refusal: options.refusal ?? (() => undefined),
-    info: () => ({ version: "0" }),
+    info: () => infoOfNothing,
     access: () => options.access ?? openAccess,
     record: options.record ?? (() => undefined),
     metrics,
@@ -92,7 +152,7 @@ export async function withServer(
     metrics.refused(error.code);
     causes.push(cause);
   };
-  const server = new HttpServer(routes, onError, options.guard);
+  const server = new HttpServer(watched(routes, undescribed), onError, options.guard);
   try {
     const port = await server.listenTcp("127.0.0.1", 0);
     const url = `http://127.0.0.1:${port}`;
@@ -103,6 +163,7 @@ export async function withServer(
         body: typeof body === "string" ? body : JSON.stringify(body),
       });
     await use({ port, url, server, metrics, causes, scan });
+    assert.deepEqual(undescribed, []);
   } finally {
     server.close();
   }

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { Aborted } from "../../src/errors.ts";
+import type { Inspector } from "../../src/inspect.ts";
 import type { Prompt, Verdict } from "../../src/types.ts";
 import { eventually, RawClient, scanHead, verdictOf, withServer } from "./harness.ts";
 
@@ -138,6 +140,33 @@ test("a client that leaves in the middle of its body or while it waits costs not
     });
     assert.ok(asked < 50, `${asked} texts were inspected for nobody`);
     assert.deepEqual(causes, []);
+  });
+});
+
+test("when a client leaves, whoever works for it is told, and it is counted", () => {
+  const signals: (AbortSignal | undefined)[] = [];
+  const inspect: Inspector["inspect"] = (_prompt, _deadlineAt, _admission, signal) =>
+    new Promise((_, reject) => {
+      signals.push(signal);
+      signal?.addEventListener("abort", () => reject(new Aborted()));
+    });
+  const settings = { requestsWaitingMax: 2 };
+  return withServer({ inspect, settings }, async ({ port, server, metrics, causes }) => {
+    const body = '{"texts":["a","b"]}';
+    const clients = [1, 2].map(() => new RawClient({ port }));
+    for (const client of clients) client.send(scanHead(body.length) + body);
+    await eventually(() => signals.length === 4);
+    for (const client of clients) client.socket.destroy();
+    await eventually(() => server.inFlight === 0);
+    assert.ok(signals.every((signal) => signal?.aborted));
+    assert.deepEqual(causes, []);
+    assert.match(await metrics.text(), /^ghostai_requests_abandoned_total 2$/m);
+    // Their places are free.
+    const next = new RawClient({ port });
+    next.send(scanHead(body.length) + body);
+    await eventually(() => signals.length === 6);
+    next.socket.destroy();
+    await eventually(() => server.inFlight === 0);
   });
 });
 

@@ -7,9 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
-import type { Exchange, Route } from "../../src/http/exchange.ts";
+import type { Exchange } from "../../src/http/exchange.ts";
+import type { Route } from "../../src/http/operation.ts";
 import { jsonReply } from "../../src/http/reply.ts";
-import { healthHandler } from "../../src/http/routes/state.ts";
+import { healthOperation } from "../../src/http/routes/state.ts";
 import { type Certificate, type ConnectionGuard, HttpServer } from "../../src/http/server.ts";
 import { ListenError } from "../../src/http/sockets.ts";
 import { eventually } from "./harness.ts";
@@ -81,9 +82,11 @@ class SecureClient {
   }
 }
 
+const handler = ({ peerAddress }: Exchange) => jsonReply(200, { peerAddress });
+
 const routes = new Map<string, Route>([
-  ["/healthz", { GET: healthHandler }],
-  ["/peer", { GET: ({ peerAddress }: Exchange) => jsonReply(200, { peerAddress }) }],
+  ["/healthz", { GET: healthOperation }],
+  ["/peer", { GET: { ...healthOperation, handler } }],
 ]);
 
 async function withTls(

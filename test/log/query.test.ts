@@ -10,7 +10,7 @@ import { eventually, withStore } from "../store/harness.ts";
 import { fill, plain, recordOf, silent } from "./records.ts";
 
 const addresses = ["10.0.0.1", "10.0.0.11", "10.0.0.2", "unix", "::1"];
-const scannerTypes = ["model", "signature", "unicode", "none"] as const;
+const scannerTypes = ["model", "signature", "unicode", "link", "none"] as const;
 const verdicts = ["allow", "flag", "block"] as const;
 const scores = [0, 0.05, 0.349, 0.35, 0.5, 0.51, 0.799, 0.8, 0.95, 0.999, 1];
 

@@ -30,7 +30,7 @@ export function recordOf(more: Partial<LogRecord> = {}): LogRecord {
 export const plain = { noNullPrototype: true } as const;
 
 const score = fc.double({ min: 0, max: 1, noNaN: true });
-const scanner = fc.constantFrom("model", "signature", "unicode");
+const scanner = fc.constantFrom("model", "signature", "unicode", "secret", "pii");
 const offset = fc.nat({ max: 2 ** 31 });
 const word = fc.string({ unit: "grapheme", maxLength: 12 });
 const text = fc.string({ unit: "grapheme", maxLength: 400 });

@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type NativeOpenOptions, native } from "../../src/model/native.ts";
+import { type NativeOpenOptions, native, readScore, scoreOne } from "../../src/model/native.ts";
 
 const modelDir = "models/ghostai-small";
 const addon = native();
@@ -36,7 +36,7 @@ function code(work: () => unknown): string {
 test("a text scores, with offsets in UTF-16", async () => {
   const handle = addon.open(options);
   const text = `${attack} 😀`;
-  const { windows, tokens, passes, truncated } = await addon.score(handle, [text], patient);
+  const { windows, tokens, passes, truncated } = await scoreOne(handle, [text], patient);
   assert.deepEqual([...windows.subarray(0, 3)], [0, 0, text.length]);
   assert.ok(Number.isFinite(windows[3]));
   assert.ok(tokens > 5 && passes === 1 && !truncated);
@@ -46,8 +46,7 @@ test("a text scores, with offsets in UTF-16", async () => {
 test("a score is the same alone, repeated, merged and beside other texts", async () => {
   const handle = addon.open(options);
   const texts = Array.from({ length: 60 }, (_, index) => `${attack} ${"word ".repeat(index)}`);
-  const score = async (list: readonly string[]) =>
-    (await addon.score(handle, list, patient)).windows;
+  const score = async (list: readonly string[]) => (await scoreOne(handle, list, patient)).windows;
   const alone: number[] = [];
   for (const text of texts) alone.push((await score([text]))[3] as number);
   const merged = await Promise.all(texts.map((text) => score([text])));
@@ -65,7 +64,7 @@ test("every kernel of this processor can be forced and agrees", async () => {
   for (const kernels of addon.system.kernels().available) {
     const handle = addon.open({ ...options, kernels });
     assert.equal(addon.stats(handle).kernels, kernels);
-    logits.push((await addon.score(handle, [attack], patient)).windows[3] as number);
+    logits.push((await scoreOne(handle, [attack], patient)).windows[3] as number);
     await addon.close(handle);
   }
   for (const logit of logits) assert.ok(Math.abs(logit - (logits[0] as number)) < 0.1, `${logits}`);
@@ -108,7 +107,10 @@ test("what cannot be opened is refused with its code", () => {
 
 test("a refusal says what was expected and what came", async () => {
   const handle = addon.open(options);
-  const loose = addon as unknown as Record<"open" | "score", (...args: unknown[]) => unknown>;
+  const loose = addon as unknown as Record<
+    "open" | "score" | "cancel",
+    (...args: unknown[]) => unknown
+  >;
   const cases: [() => unknown, string][] = [
     [() => loose.open(), "Expected an object for options but received undefined"],
     [
@@ -136,23 +138,39 @@ test("a refusal says what was expected and what came", async () => {
       "Expected 3-65536 for windowTokens but received NaN",
     ],
     [
-      () => loose.score(undefined, ["text"], patient),
+      () => loose.score(undefined, [["text"]], patient),
       "Expected a model that open returned for handle but received undefined",
     ],
     [
-      () => loose.score(handle, ["text", null], patient),
-      "Expected a string for texts[1] but received null",
+      () => loose.score(handle, [["whole"], ["text", null]], patient),
+      "Expected a string for segments[1][1] but received null",
     ],
     [
       () => loose.score(handle, [], patient),
-      "Expected at least one text for texts but received an empty array",
+      "Expected at least one segment for segments but received an empty array",
     ],
     [
-      () => loose.score(handle, ["text"], { ...patient, windowsMax: Symbol("three") }),
+      () => loose.score(handle, [["text"], []], patient),
+      "Expected at least one text for segments[1] but received an empty array",
+    ],
+    [
+      () => loose.score(handle, ["text"], patient),
+      "Expected an array for segments[0] but received a string",
+    ],
+    [
+      () => loose.score(handle, [["text"]], { ...patient, ticket: -1 }),
+      "Expected 0-9007199254740991 for ticket but received -1",
+    ],
+    [
+      () => loose.cancel(handle, "1"),
+      "Expected 0-9007199254740991 for ticket but received a string",
+    ],
+    [
+      () => loose.score(handle, [["text"]], { ...patient, windowsMax: Symbol("three") }),
       "Expected 1-100000000 for windowsMax but received a symbol",
     ],
     [
-      () => loose.score(handle, ["text"], { ...patient, deadlineMs: -1 }),
+      () => loose.score(handle, [["text"]], { ...patient, deadlineMs: -1 }),
       "Expected 0-1000000000000 for deadlineMs but received -1",
     ],
     [
@@ -166,50 +184,61 @@ test("a refusal says what was expected and what came", async () => {
   await addon.close(handle);
 });
 
-test("a damaged packed file is refused", () => {
+test("a damaged packed file is refused, and one that is missing or stale", () => {
   const folder = mkdtempSync(join(tmpdir(), "ghostai-damaged-"));
-  for (const name of ["config.json", "tokenizer.json", "model.int8"]) {
+  const packed = ["model.int8", "tokenizer.packed"];
+  for (const name of ["config.json", "tokenizer.json", ...packed]) {
     cpSync(join(modelDir, name), join(folder, name));
   }
-  const file = join(folder, "model.int8");
-  const bytes = readFileSync(file);
-  const middle = bytes.length >> 1;
-  bytes[middle] = (bytes[middle] as number) ^ 1;
-  writeFileSync(file, bytes);
-  assert.equal(
-    code(() => addon.open({ ...options, modelDir: folder })),
-    "ERR_MODEL_DAMAGED",
-  );
+  const opened = () => code(() => addon.open({ ...options, modelDir: folder }));
+  for (const name of packed) {
+    const file = join(folder, name);
+    const bytes = readFileSync(file);
+    const middle = bytes.length >> 1;
+    bytes[middle] = (bytes[middle] as number) ^ 1;
+    writeFileSync(file, bytes);
+    assert.equal(opened(), "ERR_MODEL_DAMAGED");
+    writeFileSync(file, bytes.subarray(0, middle));
+    assert.equal(opened(), "ERR_MODEL_DAMAGED");
+    rmSync(file);
+    assert.equal(opened(), "ERR_MODEL_NOT_FOUND");
+    cpSync(join(modelDir, name), file);
+  }
+  for (const name of ["config.json", "tokenizer.json"]) {
+    writeFileSync(join(folder, name), `${readFileSync(join(modelDir, name), "utf8")} `);
+    assert.equal(opened(), "ERR_MODEL_DAMAGED");
+    cpSync(join(modelDir, name), join(folder, name));
+  }
   rmSync(folder, { recursive: true });
 });
 
 test("arguments of score are checked", async () => {
   const handle = addon.open(options);
   const refused = async (...args: unknown[]) => {
-    const score = addon.score as (...args: unknown[]) => Promise<unknown>;
+    const score = addon.score as (...args: unknown[]) => unknown;
     return code(() => score(...args));
   };
   assert.equal(await refused(handle, [], patient), "ERR_INVALID_ARGUMENT");
   assert.equal(await refused(handle, "text", patient), "ERR_INVALID_ARGUMENT");
-  assert.equal(await refused(handle, [5], patient), "ERR_INVALID_ARGUMENT");
+  assert.equal(await refused(handle, [[5]], patient), "ERR_INVALID_ARGUMENT");
   assert.equal(
-    await refused(handle, ["text"], { windowsMax: 0, deadlineMs: 1, earlyExit: true }),
+    await refused(handle, [["text"]], { windowsMax: 0, deadlineMs: 1, earlyExit: true }),
     "ERR_INVALID_ARGUMENT",
   );
-  assert.equal(await refused(handle, ["text"]), "ERR_INVALID_ARGUMENT");
-  assert.equal(await refused({}, ["text"], patient), "ERR_INVALID_ARGUMENT");
+  assert.equal(await refused(handle, [["text"]]), "ERR_INVALID_ARGUMENT");
+  assert.equal(await refused({}, [["text"]], patient), "ERR_INVALID_ARGUMENT");
   // Lone surrogates are the edge's to refuse; here they must only do no harm.
-  await addon.score(handle, ["a\ud800b"], patient);
+  await scoreOne(handle, ["a\ud800b"], patient);
   await addon.close(handle);
 });
 
 test("a budget of windows is kept and its end is said", async () => {
   const handle = addon.open(options);
   const long = Array.from({ length: 1500 }, (_, index) => `word${index}`).join(" ");
-  const whole = await addon.score(handle, [long], patient);
+  const whole = await scoreOne(handle, [long], patient);
   assert.equal(whole.truncated, false);
   assert.equal(whole.windows.at(-3), long.length);
-  const cut = await addon.score(handle, [`${long} end`], { ...patient, windowsMax: 2 });
+  const cut = await scoreOne(handle, [`${long} end`], { ...patient, windowsMax: 2 });
   assert.equal(cut.truncated, true);
   assert.equal(cut.passes, 2);
   await addon.close(handle);
@@ -218,7 +247,7 @@ test("a budget of windows is kept and its end is said", async () => {
 test("every promise settles when the model closes under load", async () => {
   const handle = addon.open(options);
   const calls = Array.from({ length: 500 }, (_, index) =>
-    addon.score(handle, [`${attack} ${index}`], patient).then(
+    scoreOne(handle, [`${attack} ${index}`], patient).then(
       () => "ok",
       (error: Error & { code: string }) => error.code,
     ),
@@ -229,13 +258,13 @@ test("every promise settles when the model closes under load", async () => {
   await addon.close(handle);
   assert.equal(outcomes.length, 500);
   for (const outcome of outcomes) assert.ok(["ok", "ERR_MODEL_CLOSED"].includes(outcome), outcome);
-  await assert.rejects(addon.score(handle, ["late"], patient), { code: "ERR_MODEL_CLOSED" });
+  await assert.rejects(scoreOne(handle, ["late"], patient), { code: "ERR_MODEL_CLOSED" });
 });
 
 test("a full queue and a passed deadline are refused", async () => {
   const handle = addon.open({ ...options, queueMax: 2 });
   const outcome = (deadlineMs: number, index: number) =>
-    addon.score(handle, [`text ${index} ${"word ".repeat(100)}`], { ...patient, deadlineMs }).then(
+    scoreOne(handle, [`text ${index} ${"word ".repeat(100)}`], { ...patient, deadlineMs }).then(
       () => "ok",
       (error: Error & { code: string }) => error.code,
     );
@@ -248,6 +277,58 @@ test("a full queue and a passed deadline are refused", async () => {
   await addon.close(handle);
 });
 
+test("the segments of a prompt are scored as each by itself, and settle each by itself", async () => {
+  const handle = addon.open(options);
+  const texts = [attack, "What is the capital of France?", "word ".repeat(3000), attack];
+  const alone: number[] = [];
+  for (const text of texts) alone.push((await scoreOne(handle, [text], patient)).windows[3] ?? 0);
+  const settled: number[] = [];
+  const segments = texts.map((text) => [text]);
+  const answers = addon.score(handle, segments, patient).map(async (answer, index) => {
+    const { windows } = readScore(await answer);
+    settled.push(index);
+    return windows[3];
+  });
+  assert.deepEqual(await Promise.all(answers), alone);
+  assert.deepEqual(settled, [0, 1, 2, 3]);
+  await addon.close(handle);
+});
+
+test("what is cancelled is rejected and the queue is empty again", async () => {
+  const handle = addon.open({ ...options, queueMax: 3 });
+  const document = Array.from({ length: 9000 }, (_, index) => `word${index}`).join(" ");
+  const code = (error: Error & { code: string }) => error.code;
+  const ask = (ticket: number) =>
+    addon
+      .score(handle, [[attack], [document], [attack]], { ...patient, ticket })
+      .map((answer) => answer.then(() => "ok", code));
+  // Three wait or are computed at most, and the fourth has a place once they are cancelled.
+  const unwanted = [1, 2, 3].flatMap(ask);
+  for (const ticket of [1, 2, 3, 4]) addon.cancel(handle, ticket);
+  const outcomes = await Promise.all(unwanted);
+  for (const outcome of outcomes) assert.ok(["ok", "ERR_MODEL_CANCELLED"].includes(outcome));
+  assert.equal(outcomes[1], "ERR_MODEL_CANCELLED");
+  assert.equal(await scoreOne(handle, [attack], patient).then(() => "ok", code), "ok");
+  assert.equal(addon.stats(handle).queueDepth, 0);
+  const cancelled = outcomes.filter((outcome) => outcome !== "ok").length;
+  assert.equal(addon.stats(handle).cancelled, cancelled);
+  assert.ok(addon.stats(handle).windows < 60);
+  addon.cancel(handle, 1);
+  await addon.close(handle);
+  addon.cancel(handle, 1);
+});
+
+test("a process may end while it cancels", () => {
+  run(`const handle = open();
+    for (let ticket = 0; ticket < 50; ticket++) {
+      const options = { ...${JSON.stringify(patient)}, ticket };
+      for (const answer of addon.score(handle, [["a"], ["word ".repeat(2000)]], options))
+        answer.catch(() => {});
+    }
+    for (let ticket = 0; ticket < 50; ticket += 2) addon.cancel(handle, ticket);
+    process.exit(0);`);
+});
+
 test("a warm model allocates nothing on its threads", async () => {
   const handle = addon.open(options);
   const texts = Array.from(
@@ -255,7 +336,7 @@ test("a warm model allocates nothing on its threads", async () => {
     (_, index) => `${attack} ${"more words ".repeat(index * 3)}`,
   );
   const round = async () => {
-    for (const text of texts) await addon.score(handle, [text], patient);
+    for (const text of texts) await scoreOne(handle, [text], patient);
   };
   await round();
   await round();
@@ -306,7 +387,7 @@ const prelude = `
   const turn = () => new Promise(setImmediate);
   const open = () => addon.open(${JSON.stringify({ ...options, threads: 2 })});
   const load = (handle, calls) => Array.from({ length: calls }, (_, index) =>
-    addon.score(handle, ["words ".repeat(40) + index], ${JSON.stringify(patient)})
+    addon.score(handle, [["words ".repeat(40) + index]], ${JSON.stringify(patient)})[0]
       .then(() => "ok", (error) => error.code));`;
 
 test("a process with a model that rests ends by itself, after the last answer", () => {

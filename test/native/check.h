@@ -56,8 +56,8 @@ inline int RunAll() {
   } while (0)
 #define CHECK_EQ(actual, expected)                                                       \
   do {                                                                                   \
-    auto&& check_actual = (actual);                                                      \
-    auto&& check_expected = (expected);                                                  \
+    const auto check_actual = (actual);                                                  \
+    const auto check_expected = (expected);                                              \
     if (!(check_actual == check_expected)) {                                             \
       std::ostringstream text;                                                           \
       text << #actual << ": expected " << check_expected << " but got " << check_actual; \

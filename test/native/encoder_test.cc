@@ -60,11 +60,11 @@ TEST(int8_follows_fp32_on_a_random_model) {
       float exits[2];
       encoder->Score(&window, 1, scratch.get(), nullptr, &score, exits);
       CHECK_EQ(score.head, 2u);
-      // Random weights amplify rounding: logits spread by 2.5 here, and eight bits cost some
-      // tenths.
+      // Random weights amplify rounding: the last head's logits spread by 2.5 here and the exits'
+      // by 16, and eight bits cost up to a tenth of that and some more.
       CHECK(std::fabs(score.logit - exact[i][2]) < 0.6f);
-      CHECK(std::fabs(exits[0] - exact[i][0]) < 0.6f);
-      CHECK(std::fabs(exits[1] - exact[i][1]) < 0.6f);
+      CHECK(std::fabs(exits[0] - exact[i][0]) < 2.5f);
+      CHECK(std::fabs(exits[1] - exact[i][1]) < 2.5f);
     }
   }
 }
@@ -160,7 +160,7 @@ TEST(a_window_scores_the_same_bit_for_bit_alone_and_in_any_batch) {
   }
 }
 
-TEST(packing_gives_the_same_bytes_and_certified_pairs) {
+TEST(packing_gives_the_same_bytes_and_certified_sums) {
   std::string first = ReadAll(SmallFolder() + "/model.int8");
   CHECK(PackModel(SmallFolder()).ok());
   CHECK(first == ReadAll(SmallFolder() + "/model.int8"));
@@ -172,11 +172,18 @@ TEST(packing_gives_the_same_bytes_and_certified_pairs) {
   for (size_t s = 0; s < plan.size(); ++s) {
     if (plan[s].name.find("weights") == std::string::npos) continue;
     const auto* weights = reinterpret_cast<const int8_t*>(first.data() + table[s].offset);
-    for (size_t i = 0; i < table[s].bytes; i += 2) {
-      int positive = std::max<int>(weights[i], 0) + std::max<int>(weights[i + 1], 0);
-      int negative = std::min<int>(weights[i], 0) + std::min<int>(weights[i + 1], 0);
-      if (positive > 128 || negative < -128 || weights[i] == -128) CHECK(false);
-      ++checked;
+    // 64 columns by 16 of K at a time; panels need no thought, since K is a multiple of 16.
+    for (size_t block = 0; block < table[s].bytes; block += 64 * kSumGroup) {
+      for (size_t place = 0; place < 128; ++place) {  // a column's first or second pair
+        int positive = 0, negative = 0;
+        for (size_t i = 0; i < 8; ++i) {
+          int weight = weights[block + i / 2 * 256 + place * 2 + i % 2];
+          (weight > 0 ? positive : negative) += weight;
+          if (weight == -128) CHECK(false);
+        }
+        if (positive > kSumMax || negative < -kSumMax) CHECK(false);
+        ++checked;
+      }
     }
   }
   CHECK(checked > 1000);
@@ -213,23 +220,21 @@ struct PackedPart {
   size_t begin, end;
 };
 
-// All parts of a packed file in order; they leave no byte out.
+// All parts of a packed file in order, each with what fills it up; they leave no byte out.
 std::vector<PackedPart> PartsOf(const std::string& folder) {
   Config config;
   CHECK(ReadConfig(ReadAll(folder + "/config.json"), &config).ok());
   std::vector<SectionPlan> plan = Layout(config);
   std::string file = ReadAll(folder + "/model.int8");
-  const auto* table = reinterpret_cast<const PackedSection*>(file.data() + sizeof(PackedHeader));
-  size_t end = sizeof(PackedHeader) + plan.size() * sizeof(PackedSection);
-  std::vector<PackedPart> parts = {{"", 0, sizeof(PackedHeader)},
-                                   {"the section table's checksum", sizeof(PackedHeader), end}};
+  std::vector<PackedSection> table(plan.size());
+  std::memcpy(table.data(), file.data() + sizeof(PackedHeader),
+              plan.size() * sizeof(PackedSection));
+  std::vector<PackedPart> parts = {{"model.int8", 0, table[0].offset}};
   for (size_t i = 0; i < plan.size(); ++i) {
-    if (table[i].offset > end)
-      parts.push_back({"the padding before section '" + plan[i].name + "'", end, table[i].offset});
-    end = table[i].offset + table[i].bytes;
+    size_t end = i + 1 < plan.size() ? table[i + 1].offset : file.size();
+    CHECK(end >= table[i].offset + table[i].bytes);
     parts.push_back({"the checksum of section '" + plan[i].name + "'", table[i].offset, end});
   }
-  CHECK_EQ(end, file.size());
   return parts;
 }
 
@@ -239,24 +244,19 @@ TEST(a_flipped_bit_anywhere_in_the_packed_file_is_found_and_named) {
   CHECK(PackModel(folder).ok());
   CHECK_EQ(LoadMessage(folder), "");
   std::mt19937 random(11);
-  size_t paddings = 0;
   for (const PackedPart& part : PartsOf(folder)) {
-    paddings += part.name.find("padding") != std::string::npos;
-    // Every byte of the small parts, some of the others, the first and the last among them.
+    // Every byte of the head; of each section the first, the last and some between.
     size_t size = part.end - part.begin;
-    size_t count = part.begin < sizeof(PackedHeader) + 100 ? size : std::min<size_t>(size, 6);
+    size_t count = part.begin == 0 ? size : std::min<size_t>(size, 6);
     for (size_t i = 0; i < count; ++i) {
       size_t at = count == size ? i : i == 0 ? 0 : i == 1 ? size - 1 : random() % size;
       CheckFound(folder, part.begin + at, static_cast<int>(random() % 8), part.name);
     }
   }
-  CHECK(paddings > 0);
-  // The header says what it is for in more than one way; its last fields only by its checksum.
   CheckFound(folder, 0, 0, "magic");
-  CheckFound(folder, 8, 1, "version");
-  CheckFound(folder, 16, 0, "bytes");
-  CheckFound(folder, offsetof(PackedHeader, weights_checksum), 5, "the header's checksum");
-  CheckFound(folder, offsetof(PackedHeader, header_checksum), 5, "the header's checksum");
+  CheckFound(folder, offsetof(PackedHeader, version), 1, "version");
+  CheckFound(folder, offsetof(PackedHeader, sources), 5, "the head's checksum");
+  CheckFound(folder, offsetof(PackedHeader, head_checksum), 5, "the head's checksum");
   CHECK_EQ(LoadMessage(folder), "");
   WriteAll(folder + "/config.json", kSmallConfig + " ");
   CHECK(LoadMessage(folder).find("config.json") != std::string::npos);
@@ -269,7 +269,7 @@ TEST(a_packed_file_of_another_length_is_found) {
   std::string path = folder + "/model.int8", good = ReadAll(path);
   std::vector<PackedPart> parts = PartsOf(folder);
   std::set<size_t> lengths;
-  for (size_t length = 0; length < parts[1].end + 64; ++length) lengths.insert(length);
+  for (size_t length = 0; length < parts[0].end + 64; ++length) lengths.insert(length);
   std::mt19937 random(13);
   for (const PackedPart& part : parts) {
     for (size_t length : {part.begin, part.begin + 1, part.end - 1,
@@ -288,37 +288,35 @@ TEST(a_packed_file_of_another_length_is_found) {
   CHECK_EQ(LoadMessage(folder), "");
 }
 
-// Sections that overlap or change places would each have a right checksum.
-TEST(sections_lie_in_their_places) {
+// A packed file as the import step writes it, but for one float.
+TEST(packed_floats_that_are_not_finite_are_refused) {
   std::string folder = NewFolder();
   WriteSmallModel(folder);
   CHECK(PackModel(folder).ok());
-  std::string good = ReadAll(folder + "/model.int8");
-  size_t count = (PartsOf(folder)[1].end - sizeof(PackedHeader)) / sizeof(PackedSection);
-  auto with = [&](auto&& change) {
-    std::string bad = good;
-    std::vector<PackedSection> table(count);
-    PackedHeader header;
-    std::memcpy(&header, bad.data(), sizeof(header));
-    std::memcpy(table.data(), bad.data() + sizeof(header), count * sizeof(PackedSection));
-    change(&table);
-    std::memcpy(&bad[sizeof(header)], table.data(), count * sizeof(PackedSection));
-    header.table_checksum =
-        Checksum(std::string_view(bad).substr(sizeof(header), count * sizeof(PackedSection)));
-    header.header_checksum = HeaderChecksum(header);
-    std::memcpy(&bad[0], &header, sizeof(header));
-    WriteAll(folder + "/model.int8", bad);
-    return LoadMessage(folder);
+  Config config;
+  CHECK(ReadConfig(kSmallConfig, &config).ok());
+  std::vector<SectionPlan> plan = Layout(config);
+  PackedFile file;
+  CHECK(file.Open(folder, kPackedModel, plan).ok());
+  std::vector<std::string> good;
+  for (size_t i = 0; i < plan.size(); ++i) good.emplace_back(file.section(i));
+  auto ends_with = [](const std::string& name, const std::string& end) {
+    return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
   };
-  using Table = std::vector<PackedSection>;
-  CHECK_EQ(with([](Table*) {}), "");
-  for (uint64_t offset : {uint64_t{0}, uint64_t{1}, uint64_t{64}, ~uint64_t{63}, ~uint64_t{0}}) {
-    std::string message = with([&](Table* table) { (*table)[1].offset = offset; });
-    CHECK(message.find("section 'word scales' does not lie in its place") != std::string::npos);
+  for (size_t i = 0; i < plan.size(); ++i) {
+    // Integers, whatever their bytes.
+    bool integers = plan[i].name == "word" || ends_with(plan[i].name, " weights") ||
+                    ends_with(plan[i].name, " sums");
+    if (integers) continue;
+    for (float value : {__builtin_inff(), -__builtin_inff(), __builtin_nanf("")}) {
+      std::vector<std::string> bad = good;
+      std::memcpy(&bad[i][bad[i].size() - sizeof(value)], &value, sizeof(value));
+      CHECK(WritePackedFile(folder, kPackedModel, {file.source(0), file.source(1)}, bad).ok());
+      CHECK(LoadMessage(folder).find("finite") != std::string::npos);
+    }
   }
-  CHECK(with([](Table* table) { (*table)[0].bytes += 64; }).find("'word'") != std::string::npos);
-  CHECK(with([](Table* table) { table->back().offset = table->front().offset; }).find("'head 2'") !=
-        std::string::npos);
+  CHECK(WritePackedFile(folder, kPackedModel, {file.source(0), file.source(1)}, good).ok());
+  CHECK_EQ(LoadMessage(folder), "");
 }
 
 TEST(missing_files_and_kernels_are_named) {
@@ -358,7 +356,8 @@ TEST(hostile_safetensors_are_refused) {
   CHECK(packs(replaced("[50,64]", "[5e1,6]")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[50,64]", "[0.5,6]")) == StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[0.5,100]")) == StatusCode::kModelDamaged);
-  CHECK(packs(replaced("\"exit_2.weight\"", "\"exit_1.weight\"")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("\"exit_2.inner.weight\"", "\"exit_1.inner.weight\"")) ==
+        StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[12800,0]")) == StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[0,12796]")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[0,12800]", "[-8,1280]")) == StatusCode::kModelDamaged);
@@ -419,6 +418,12 @@ TEST(configurations_that_cannot_run_are_refused) {
   CHECK(code("[1,2]", "[3]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[1.5,2]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[1,2") == StatusCode::kModelDamaged);
+  for (const char* size : {"0", "32", "96", "128", "1e99"}) {  // 128 is more than hidden_size
+    CHECK(code("\"exit_width\":64", "\"exit_width\":" + std::string(size)) ==
+          StatusCode::kModelUnsupported);
+  }
+  CHECK(code("\"exit_inner\":64", "\"exit_inner\":576") == StatusCode::kModelUnsupported);
+  CHECK(code(",\"exit_width\":64", "") == StatusCode::kModelUnsupported);
   CHECK(code("1e-12", "1e-300") == StatusCode::kModelUnsupported);
   CHECK(code("1e-12", "0") == StatusCode::kModelUnsupported);
   CHECK(code(":64,", ":\"64\",") == StatusCode::kModelDamaged);
@@ -442,7 +447,7 @@ TEST(the_shipped_model_agrees_with_pytorch) {
     return;
   }
   std::vector<std::vector<int32_t>> windows;
-  std::vector<double> expected;
+  std::vector<double> expected, expected_exits;
   JsonReader reader(selftest);
   std::string key;
   reader.EnterObject();
@@ -464,6 +469,10 @@ TEST(the_shipped_model_agrees_with_pytorch) {
             ids.push_back(static_cast<int32_t>(id));
         } else if (key == "logit_fp32") {
           reader.ReadNumber(&value);
+        } else if (key == "exit_logits_fp32") {
+          double logit;
+          reader.EnterArray();
+          while (reader.NextElement() && reader.ReadNumber(&logit)) expected_exits.push_back(logit);
         } else {
           reader.Skip();
         }
@@ -476,9 +485,15 @@ TEST(the_shipped_model_agrees_with_pytorch) {
   CHECK(windows.size() >= 10);
   std::vector<std::vector<float>> exact;
   CHECK(ReferenceLogits(folder, windows, &exact).ok());
+  CHECK_EQ(expected_exits.size(), windows.size() * (exact[0].size() - 1));
   for (size_t i = 0; i < windows.size(); ++i) {
     CHECK(std::fabs(Probability(static_cast<double>(exact[i].back())) - Probability(expected[i])) <
           1e-3);
+    size_t exits = exact[i].size() - 1;
+    for (size_t exit = 0; exit < exits; ++exit) {
+      CHECK(std::fabs(static_cast<double>(exact[i][exit]) - expected_exits[i * exits + exit]) <
+            1e-2);
+    }
   }
   for (const std::string& name : AvailableKernels()) {
     std::unique_ptr<Encoder> encoder;

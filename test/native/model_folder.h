@@ -51,7 +51,7 @@ inline std::string SmallConfig(const SmallShape& shape) {
          std::to_string(shape.inner) + R"(,"vocab_size":)" + std::to_string(shape.vocabulary) +
          R"(,"max_position_embeddings":)" + std::to_string(shape.positions) +
          R"(,"type_vocab_size":2,"layer_norm_eps":1e-12,"exit_layers":[)" + Joined(shape.exits) +
-         "]}";
+         R"(],"exit_width":64,"exit_inner":64})";
 }
 
 inline const std::string kSmallConfig = SmallConfig({});
@@ -92,7 +92,12 @@ inline std::vector<SmallTensor> SmallTensors(const SmallShape& shape) {
     dense(layer + "output.dense", 64, shape.inner);
     norm(layer + "output.LayerNorm");
   }
-  for (size_t exit : shape.exits) dense("exit_" + std::to_string(exit), 1, 64);
+  for (size_t exit : shape.exits) {
+    std::string name = "exit_" + std::to_string(exit) + ".";
+    dense(name + "projection", 64, 64);
+    dense(name + "inner", 64, 64);
+    dense(name + "output", 1, 64);
+  }
   dense("classifier", 1, 64);
   return tensors;
 }

@@ -1,11 +1,15 @@
 // What the golden file (test/tokenizer.test.ts) does not show: spans, limits,
-// text that is not UTF-8, and tokenizer files that are not ours.
+// text that is not UTF-8, and tokenizer files, packed or not, that are not ours.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <random>
 
 #include "check.h"
 #include "ghostai.h"
 #include "model_folder.h"
 #include "tokenizer/json.h"
+#include "tokenizer/tables.h"
 #include "tokenizer/trie.h"
 #include "tokenizer/utf8.h"
 
@@ -196,7 +200,8 @@ TEST(the_order_of_a_file_s_members_hides_nothing) {
 }
 
 TEST(damaged_files_are_refused) {
-  Refused("", StatusCode::kModelDamaged, "object");
+  Refused("", StatusCode::kModelDamaged, "content");
+  Refused(" ", StatusCode::kModelDamaged, "object");
   Refused("[]", StatusCode::kModelDamaged, "object");
   Refused(Replaced("BAAAAAAAAAA=", "not base64!"), StatusCode::kModelDamaged, "base64");
   Refused(Replaced("BAAAAAAAAAA=", "/////w=="), StatusCode::kModelDamaged, "charsmap");
@@ -235,6 +240,173 @@ TEST(what_is_no_file_is_refused) {
   CHECK(Tokenizer::Load(folder, &tokenizer).code == StatusCode::kModelDamaged);
 }
 
+// A folder with the small tokenizer, packed.
+std::string PackedFolder() {
+  std::string folder = NewFolder();
+  WriteAll(folder + "/tokenizer.json", Json(kVocab));
+  CHECK(PackTokenizer(folder).ok());
+  return folder;
+}
+
+Status Open(const std::string& folder) {
+  std::unique_ptr<Tokenizer> tokenizer;
+  return Tokenizer::Open(folder, &tokenizer);
+}
+
+TEST(the_packed_tokenizer_gives_what_tokenizer_json_gives) {
+  const std::string folder = PackedFolder();
+  std::unique_ptr<Tokenizer> packed;
+  CHECK(Tokenizer::Open(folder, &packed).ok());
+  CHECK_EQ(packed->vocabulary_size(), Small().vocabulary_size());
+  CHECK_EQ(packed->bos_id(), Small().bos_id());
+  CHECK_EQ(packed->eos_id(), Small().eos_id());
+  auto scratch = packed->NewScratch();
+  std::mt19937 random(6);
+  for (int round = 0; round < 500; ++round) {
+    std::string text;
+    for (size_t i = random() % 40; i > 0; --i)
+      text += random() % 9 == 0 ? static_cast<char>(random()) : "helo ab\xC3\xA9"[random() % 9];
+    std::vector<Token> tokens, expected = Encode(text);
+    packed->Encode(text, 1000, scratch.get(), &tokens);
+    CHECK_EQ(tokens.size(), expected.size());
+    for (size_t i = 0; i < std::min(tokens.size(), expected.size()); ++i) {
+      CHECK(tokens[i].id == expected[i].id && tokens[i].begin == expected[i].begin &&
+            tokens[i].end == expected[i].end);
+    }
+  }
+  std::string first = ReadAll(folder + "/tokenizer.packed");
+  CHECK(PackTokenizer(folder).ok());
+  CHECK(first == ReadAll(folder + "/tokenizer.packed"));
+}
+
+TEST(a_changed_byte_anywhere_in_the_packed_tokenizer_is_found) {
+  const std::string folder = PackedFolder(), path = folder + "/tokenizer.packed";
+  CHECK(Open(folder).ok());
+  const std::string good = ReadAll(path);
+  std::mt19937 random(7);
+  auto refused = [&](const std::string& bad) {
+    WriteAll(path, bad);
+    return Open(folder).code == StatusCode::kModelDamaged;
+  };
+  for (size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1 << random() % 8);
+    if (!refused(bad)) Fail(__FILE__, __LINE__, "byte " + std::to_string(at));
+  }
+  for (size_t size = 0; size < good.size(); size += 1 + random() % 50)
+    CHECK(refused(good.substr(0, size)));
+  CHECK(refused(good + std::string(64, '\0')));
+  CHECK(refused(good + good));
+}
+
+TEST(a_packed_tokenizer_that_is_missing_or_of_another_tokenizer_json_is_refused_with_what_to_do) {
+  const std::string folder = PackedFolder(), source = folder + "/tokenizer.json";
+  const std::string json = ReadAll(source);
+  auto refused = [&](StatusCode code, const std::string& part) {
+    Status status = Open(folder);
+    CHECK(status.code == code);
+    for (const std::string& each : {part, std::string("ghostai-pack " + folder)}) {
+      if (status.message.find(each) == std::string::npos)
+        Fail(__FILE__, __LINE__, status.message + " lacks " + each);
+    }
+  };
+  std::string other = json;
+  other[other.find("-5.5")] = '1';
+  for (const std::string& stale : {other, json + " "}) {
+    WriteAll(source, stale);
+    refused(StatusCode::kModelDamaged, "made from this tokenizer.json");
+  }
+  std::remove(source.c_str());  // only needed to pack
+  CHECK(Open(folder).ok());
+  std::remove((folder + "/tokenizer.packed").c_str());
+  refused(StatusCode::kModelNotFound, "tokenizer.packed");
+  CHECK(PackTokenizer(folder).code == StatusCode::kModelNotFound);
+}
+
+// Sections that no import makes, under checksums that are right.
+TEST(hostile_tables_are_refused_or_never_left) {
+  const std::string folder = NewFolder();
+  std::vector<std::string> good;
+  CHECK(ImportTokenizer(Json(kVocab), &good).ok());
+  auto write = [&](const std::vector<std::string>& sections) {
+    CHECK(WritePackedFile(folder, kPackedTokenizer, {{0, 0}, {0, 0}}, sections).ok());
+  };
+  write(good);
+  CHECK(Open(folder).ok());
+  auto refused = [&](size_t section, size_t at, const void* bytes, size_t size) {
+    std::vector<std::string> bad = good;
+    bad[section].replace(at, size, static_cast<const char*>(bytes), size);
+    write(bad);
+    if (Open(folder).code != StatusCode::kModelDamaged)
+      Fail(__FILE__, __LINE__, "section " + std::to_string(section) + " at " + std::to_string(at));
+  };
+  auto nodes = static_cast<int32_t>(good[kTrieSection].size() / sizeof(TrieNode));
+  for (int32_t id : {-1, 13, INT32_MAX, INT32_MIN}) {
+    for (size_t at : {0, 4, 8}) refused(kIdsSection, at, &id, 4);
+  }
+  for (int32_t base : {-1, nodes - 255, INT32_MAX, INT32_MIN}) refused(kTrieSection, 0, &base, 4);
+  for (int32_t value : {-2, 13, INT32_MAX, INT32_MIN}) refused(kTrieSection, 8, &value, 4);
+  for (double score : {std::nan(""), HUGE_VAL, -HUGE_VAL}) refused(kScoresSection, 16, &score, 8);
+  for (size_t section = 0; section < kTokenizerSections; ++section) {
+    for (size_t size : {size_t{0}, size_t{1}, good[section].size() + 1}) {
+      if (section == kReplacementsSection) continue;  // any size is right for these
+      std::vector<std::string> bad = good;
+      bad[section].resize(size);
+      write(bad);
+      CHECK(Open(folder).code == StatusCode::kModelDamaged);
+    }
+  }
+  std::vector<std::string> fewer = good;
+  fewer.pop_back();
+  write(fewer);
+  CHECK(Open(folder).code == StatusCode::kModelDamaged);
+
+  std::mt19937 random(8);
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += static_cast<char>(random() % 3 == 0 ? random() : 'a');
+  size_t opened = 0;
+  for (int round = 0; round < 1000; ++round) {
+    std::vector<std::string> bad = good;
+    for (size_t changes = 1 + random() % 8; changes > 0; --changes) {
+      std::string& section = bad[random() % bad.size()];
+      if (section.empty()) continue;
+      // A small number somewhere, as an index is.
+      size_t at = random() % section.size() / 4 * 4;
+      section[at] = static_cast<char>(random());
+      if (at + 1 < section.size() && random() % 2 == 0)
+        section[at + 1] = static_cast<char>(random());
+    }
+    write(bad);
+    std::unique_ptr<Tokenizer> tokenizer;
+    if (!Tokenizer::Open(folder, &tokenizer).ok()) continue;
+    ++opened;
+    auto scratch = tokenizer->NewScratch();
+    std::vector<Token> tokens;
+    tokenizer->Encode(text, 1000, scratch.get(), &tokens);
+    for (const Token& token : tokens) {
+      CHECK(token.id >= 0 && static_cast<size_t>(token.id) < tokenizer->vocabulary_size());
+      CHECK(token.begin <= token.end && token.end <= text.size());
+    }
+  }
+  CHECK(opened > 100);
+}
+
+TEST(the_checksum_sees_every_changed_bit_and_the_length) {
+  std::mt19937 random(9);
+  std::string bytes(300, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  for (size_t size : {0, 1, 7, 63, 64, 65, 128, 200, 300}) {
+    std::string part = bytes.substr(0, size);
+    uint64_t sum = Checksum(part);
+    CHECK(Checksum(part + '\0') != sum);
+    for (size_t bit = 0; bit < 8 * size; ++bit) {
+      part[bit / 8] = static_cast<char>(part[bit / 8] ^ 1 << bit % 8);
+      CHECK(Checksum(part) != sum);
+      part[bit / 8] = static_cast<char>(part[bit / 8] ^ 1 << bit % 8);
+    }
+  }
+}
+
 TEST(json_is_read_strictly) {
   auto reads = [](const std::string& text) {
     JsonReader reader(text);
@@ -269,8 +441,10 @@ TEST(the_trie_finds_its_keys_and_no_others) {
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   std::vector<std::pair<std::string_view, int32_t>> pairs;
   for (size_t i = 0; i < keys.size(); ++i) pairs.emplace_back(keys[i], static_cast<int32_t>(i));
-  Trie trie;
-  trie.Build(pairs);
+  std::vector<TrieNode> nodes = BuildTrie(pairs);
+  Trie trie(nodes.data(), nodes.size());
+  CHECK(trie.Holds(static_cast<int32_t>(keys.size())));
+  CHECK(!trie.Holds(static_cast<int32_t>(keys.size()) - 1));
   auto find = [&](const std::string& key) {
     int32_t node = 0;
     for (char c : key) {

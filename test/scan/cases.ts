@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { type Scanner, scan } from "../../src/scan/index.ts";
+import { createScan, type Scanner } from "../../src/scan/index.ts";
 import { readings } from "../../src/text/views.ts";
+import type { Origin } from "../../src/types.ts";
 
-interface Cases {
-  /** Text, label without the scanner's name, and the part of the text that the finding must name. */
-  readonly hits: readonly (readonly [text: string, label: string, part: string])[];
-  readonly misses: readonly string[];
+export interface Cases {
+  /** Text, label without the scanner's name, the part of the text that the finding must name, and whose text it is. */
+  readonly hits: readonly (readonly [text: string, label: string, part: string, origin?: Origin])[];
+  /** A text of a user's, or a text and whose it is. */
+  readonly misses: readonly (string | readonly [text: string, origin: Origin])[];
 }
 
 /** A text as a test's name: what shows nothing is escaped. */
@@ -22,25 +24,38 @@ function nameOf(text: string): string {
 /** From here up a finding changes an answer. */
 const flagScore = 0.5;
 
-export function testCases(scanner: Scanner, file: string): void {
-  const url = new URL(`../data/${file}`, import.meta.url);
-  const { hits, misses } = JSON.parse(readFileSync(url, "utf8")) as Cases;
-  const findings = (text: string) =>
-    scan({ text, origin: "user", readings: readings(text).readings }).filter(
-      (finding) => finding.scanner === scanner.name && finding.score >= flagScore,
+function read(file: string): Cases {
+  return JSON.parse(readFileSync(new URL(`../data/${file}`, import.meta.url), "utf8")) as Cases;
+}
+
+/**
+ * @param cases a case file's name, or what was made of one
+ * @param scoreMin findings below it count as none
+ */
+export function testCases(
+  scanner: Scanner,
+  cases: string | Cases,
+  scoreMin: number = flagScore,
+): void {
+  const { hits, misses } = typeof cases === "string" ? read(cases) : cases;
+  const scan = createScan([scanner]);
+  const findings = (text: string, origin: Origin = "user") =>
+    scan({ text, origin, readings: readings(text).readings }).filter(
+      (finding) => finding.scanner === scanner.name && finding.score >= scoreMin,
     );
 
-  for (const [text, label, part] of hits) {
+  for (const [text, label, part, origin] of hits) {
     test(`hit: ${nameOf(text)}`, () => {
-      const parts = findings(text)
+      const parts = findings(text, origin)
         .filter((finding) => finding.label === `${scanner.name}/${label}`)
         .map(({ start, end }) => text.slice(start, end));
       assert.ok(parts.includes(part), `${label}: found ${JSON.stringify(parts)}`);
     });
   }
-  for (const text of misses) {
+  for (const miss of misses) {
+    const [text, origin] = typeof miss === "string" ? [miss] : miss;
     test(`near miss: ${nameOf(text)}`, () => {
-      const labels = findings(text).map((finding) => finding.label);
+      const labels = findings(text, origin).map((finding) => finding.label);
       assert.deepEqual(labels, []);
     });
   }

@@ -64,3 +64,12 @@ test("two maps in a row lead back to the first text", () => {
   assert.equal(both.text, "aBB");
   assert.deepEqual(both.toOriginal(1, 3), [3, 4]);
 });
+
+test("an edit unit by unit maps each unit to its own", () => {
+  const { toOriginal } = applyEdits("say 1gn0re", [
+    { start: 0, end: 4, replacement: "" },
+    { start: 4, end: 10, replacement: "ignore", unitByUnit: true },
+  ]);
+  assert.deepEqual(toOriginal(1, 3), [5, 7]);
+  assert.deepEqual(toOriginal(0, 6), [4, 10]);
+});

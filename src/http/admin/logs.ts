@@ -1,49 +1,57 @@
 /** `GET /v1/logs`: the log, filtered, newest first, page by page. */
 import { z } from "zod";
 import { GhostError } from "../../errors.ts";
-import { type LogPage, type LogQuery, type LogRow, readCursor } from "../../log/query.ts";
-import type { Handler } from "../exchange.ts";
+import { cursorPattern, type LogPage, type LogQuery, type LogRow } from "../../log/query.ts";
+import { actions, origins, scannerNames } from "../../types.ts";
+import { verdictFields } from "../answers.ts";
+import type { Exchange } from "../exchange.ts";
+import { type Description, json, type Operation } from "../operation.ts";
 import { findingBody, jsonReply } from "../reply.ts";
 
-const limitMax = 10_000;
 const limitDefault = 100;
 
-const datePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/;
+const timeMessage = "expected milliseconds since 1970 or a date such as 2026-01-31T12:00:00Z";
+
+const from1970 = /^(19[7-9]\d|[2-9]\d{3})-/;
 
 /** Milliseconds since 1970, or a date as ISO 8601 writes it. */
 const time = z
-  .string()
-  .transform((text) => {
-    if (/^\d{1,15}$/.test(text)) return Number(text);
-    // Date.parse alone takes a great deal for a date: -1 is in 2001.
-    return datePattern.test(text) ? Date.parse(text) : Number.NaN;
-  })
-  .refine((at) => Number.isSafeInteger(at) && at >= 0, {
-    error: "expected milliseconds since 1970 or a date such as 2026-01-31T12:00:00Z",
-  });
+  .union(
+    [
+      z.string().regex(/^\d{1,15}$/),
+      z.iso.date().regex(from1970),
+      z.iso.datetime({ offset: true, local: true }).regex(from1970),
+      z.iso.datetime({ offset: true, local: true, precision: -1 }).regex(from1970),
+    ],
+    timeMessage,
+  )
+  // Date.parse alone takes a great deal for a date: -1 is in 2001. An offset may lead to before 1970.
+  .transform((text) => (/^\d{1,15}$/.test(text) ? Number(text) : Math.max(0, Date.parse(text))));
 
 const query = z.strictObject({
-  since: time.optional(),
-  until: time.optional(),
+  since: time.optional().describe("From then on: milliseconds since 1970 or ISO 8601."),
+  until: time.optional().describe("Before then."),
   min_score: z
     .string()
     .regex(/^(0|1|0?\.\d{1,6}|1\.0+)$/, "expected a number from 0 to 1")
     .transform(Number)
-    .optional(),
-  scanner_type: z.enum(["model", "signature", "unicode", "none"]).optional(),
-  ip: z.string().min(1).max(64).optional(),
-  verdict: z.enum(["allow", "flag", "block"]).optional(),
+    .optional()
+    .describe("With a threat score of at least that, 0-1."),
+  scanner_type: z.enum([...scannerNames, "none"]).optional(),
+  ip: z.string().min(1).max(64).optional().describe("Of that client; `unix` for the Unix socket."),
+  verdict: z.enum(actions).optional(),
   limit: z
     .string()
-    .regex(/^\d{1,5}$/, `expected 1-${limitMax}`)
+    .regex(/^([1-9]\d{0,3}|10000)$/, "expected 1-10000")
     .transform(Number)
-    .refine((limit) => limit >= 1 && limit <= limitMax, { error: `expected 1-${limitMax}` })
-    .optional(),
-  order: z.enum(["newest", "oldest"]).optional(),
+    .optional()
+    .describe(`At most so many, 1-10000; ${limitDefault} by default.`),
+  order: z.enum(["newest", "oldest"]).optional().describe("`newest` first by default."),
   cursor: z
     .string()
-    .refine((text) => readCursor(text) !== undefined, { error: "expected a cursor of an answer" })
-    .optional(),
+    .regex(cursorPattern, "expected a cursor of an answer")
+    .optional()
+    .describe("The cursor of an answer, to go on from."),
 });
 
 /** Reads the filters from the URL's query. @throws GhostError `invalid_request` */
@@ -75,7 +83,33 @@ export function readLogQuery(text: string): LogQuery {
   };
 }
 
-function rowBody(row: LogRow) {
+const recordAnswer = z
+  .object({
+    ...verdictFields,
+    sequence: z.int().min(0),
+    time: z.iso.datetime(),
+    observed: z.boolean().describe("Whether the answer was allow because access is observe."),
+    ip_address: z.string().describe("The client's; `unix` for the Unix socket."),
+    key: z.string().describe("Name of the API key; empty where none was needed."),
+    origin: z.enum(origins).describe("Of the riskiest text."),
+    versions: z.object({ model: z.string(), signatures: z.string(), normaliser: z.string() }),
+    text_hash: z.string().describe("Keyed with the store's secret: equal texts have equal ones."),
+    text: z.string().optional().describe("With `log.text` alone."),
+  })
+  .meta({ id: "LogRecord" });
+
+const pageAnswer = z
+  .object({
+    records: z.array(recordAnswer),
+    cursor: z.string().optional().describe("Begins the next page; absent where nothing is left."),
+    plan: z.object({
+      index: z.string().describe("The index that was walked."),
+      examined: z.int().min(0).describe("Records that were read."),
+    }),
+  })
+  .meta({ id: "LogPage" });
+
+function rowBody(row: LogRow): z.input<typeof recordAnswer> {
   return {
     sequence: Number(row.sequence),
     time: new Date(row.at).toISOString(),
@@ -96,9 +130,20 @@ function rowBody(row: LogRow) {
   };
 }
 
-/** @param run throws StoreError where there is no store */
-export function logsHandler(run: (query: LogQuery) => Promise<LogPage>): Handler {
-  return async (exchange) => {
+const description: Description = {
+  id: "logs",
+  summary: "Records of the log, filtered, page by page.",
+  query,
+  answer: {
+    ...json("One page.", pageAnswer),
+    links: { next: { operationId: "logs", parameters: { cursor: "$response.body#/cursor" } } },
+  },
+  errors: ["invalid_request", "store_unavailable"],
+};
+
+/** @param run throws GhostError `store_unavailable` where there is no store */
+export function logsOperation(run: (query: LogQuery) => Promise<LogPage>): Operation {
+  const handler = async (exchange: Exchange) => {
     const page = await run(readLogQuery(exchange.query));
     return jsonReply(200, {
       records: page.rows.map(rowBody),
@@ -106,4 +151,5 @@ export function logsHandler(run: (query: LogQuery) => Promise<LogPage>): Handler
       plan: page.plan,
     });
   };
+  return { ...description, handler };
 }

@@ -8,9 +8,11 @@ import type { Settings } from "../../config/schema.ts";
 import type { GhostError } from "../../errors.ts";
 import type { Inspector } from "../../inspect.ts";
 import { BodyCollector } from "../body.ts";
-import type { Exchange, Route } from "../exchange.ts";
-import { type Caller, type ScanDependencies, scanHandler } from "./scan.ts";
-import { healthHandler, infoHandler, metricsHandler, readyHandler } from "./state.ts";
+import type { Exchange } from "../exchange.ts";
+import { withDocument } from "../openapi.ts";
+import type { Route } from "../operation.ts";
+import { type Caller, type ScanDependencies, scanOperation } from "./scan.ts";
+import { healthOperation, infoOperation, metricsOperation, readyOperation } from "./state.ts";
 
 /** What a reload may replace. */
 export interface Access {
@@ -20,6 +22,8 @@ export interface Access {
 }
 
 export interface RouteDependencies {
+  /** The package's. */
+  readonly version: string;
   /** Read anew for each request: a reload changes them in place. */
   readonly settings: Settings;
   readonly access: () => Access;
@@ -28,8 +32,9 @@ export interface RouteDependencies {
   readonly refusal: () => GhostError | undefined;
   readonly info: () => unknown;
   readonly record: ScanDependencies["record"];
-  readonly metrics: Parameters<typeof metricsHandler>[0] & {
+  readonly metrics: Parameters<typeof metricsOperation>[0] & {
     answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
+    abandoned(): void;
   };
 }
 
@@ -60,10 +65,10 @@ export function createStateRoutes(
 ): ReadonlyMap<string, Route> {
   const { refusal, info, metrics } = dependencies;
   return new Map<string, Route>([
-    ["/v1/info", { GET: infoHandler(info) }],
-    ["/healthz", { GET: healthHandler }],
-    ["/readyz", { GET: readyHandler(admission(refusal)) }],
-    ["/metrics", { GET: metricsHandler(metrics) }],
+    ["/v1/info", { GET: infoOperation(info) }],
+    ["/healthz", { GET: healthOperation }],
+    ["/readyz", { GET: readyOperation(admission(refusal)) }],
+    ["/metrics", { GET: metricsOperation(metrics) }],
   ]);
 }
 
@@ -74,11 +79,11 @@ function admission(refusal: () => GhostError | undefined): () => void {
   };
 }
 
-/** Builds the public routes by path. */
+/** Builds the public routes by path, and what describes them. */
 export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<string, Route> {
-  const { settings, inspector, refusal, record, metrics } = dependencies;
+  const { version, settings, inspector, refusal, record, metrics } = dependencies;
   const observes = () => settings.access === "observe";
-  const scan = scanHandler({
+  const scan = scanOperation({
     inspector,
     bodies: new BodyCollector({
       get bytesMax() {
@@ -101,8 +106,13 @@ export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<strin
     deadlineMs: () => settings.deadlineMs,
     observes,
     record,
+    abandoned: () => metrics.abandoned(),
     answered: (verdict, seconds) => metrics.answered(verdict, seconds, observes()),
     now: () => performance.now(),
   });
-  return new Map<string, Route>([["/v1/scan", { POST: scan }], ...createStateRoutes(dependencies)]);
+  const routes = new Map<string, Route>([
+    ["/v1/scan", { POST: scan }],
+    ...createStateRoutes(dependencies),
+  ]);
+  return withDocument(routes, { title: "ghostai", version, limits: settings });
 }

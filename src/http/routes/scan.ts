@@ -1,13 +1,17 @@
 /** `POST /v1/scan`: a prompt or a batch in, a verdict or verdicts out. */
+import { z } from "zod";
 import { mapBounded } from "../../bounded.ts";
-import { GhostError } from "../../errors.ts";
+import { Aborted, GhostError } from "../../errors.ts";
 import type { Inspector } from "../../inspect.ts";
-import type { Action, Prompt, Verdict } from "../../types.ts";
-import { Aborted, type BodyCollector } from "../body.ts";
-import type { Exchange, Handler } from "../exchange.ts";
+import { type Action, actions, type Prompt, type Verdict } from "../../types.ts";
+import { batchAnswer, verdictAnswer } from "../answers.ts";
+import type { BodyCollector } from "../body.ts";
+import type { Exchange } from "../exchange.ts";
 import { parseJson } from "../json.ts";
+import type { RequestLimits } from "../list.ts";
+import { type Description, json, type Operation } from "../operation.ts";
 import { jsonReply, type Reply, verdictBody } from "../reply.ts";
-import { type RequestLimits, type ScanRequest, toScanRequest } from "../request.ts";
+import { type ScanRequest, scanRequest, toScanRequest } from "../request.ts";
 
 export interface ScanDependencies {
   readonly inspector: Inspector;
@@ -29,6 +33,8 @@ export interface ScanDependencies {
     verdict: Verdict,
     caller: Caller,
   ) => Promise<boolean> | undefined;
+  /** Told of each request whose client went away while it was under way. */
+  readonly abandoned: () => void;
   /** Told of each answer: the worst verdict of a batch. */
   readonly answered: (verdict: Action, seconds: number) => void;
   /** Monotonic milliseconds. */
@@ -45,7 +51,6 @@ export interface Caller {
 
 /** Texts of one batch under way at once: a batch must not crowd out single prompts. */
 const batchInFlightMax = 4;
-const severity: readonly Action[] = ["allow", "flag", "block"];
 
 function checkMediaType({ contentType, contentEncoding }: Exchange): void {
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
@@ -56,21 +61,58 @@ function checkMediaType({ contentType, contentEncoding }: Exchange): void {
   }
 }
 
-/** Longest time that a client may ask for. */
-const timeoutMsMax = 600_000;
+const timeoutHeader = z
+  .string()
+  .regex(/^([1-9]\d{0,4}|[1-5]\d{5}|600000)$/)
+  .optional()
+  .describe(
+    "1-600000: the request is refused rather than answered later than so many milliseconds.",
+  );
 
 /** @returns the milliseconds that the request may take */
 function budgetMs(asked: string, setting: number): number {
   if (asked === "") return setting;
-  if (!/^\d{1,6}$/.test(asked) || Number(asked) < 1 || Number(asked) > timeoutMsMax) {
-    throw new GhostError("invalid_request", `expected 1-${timeoutMsMax} for x-timeout-ms`);
+  if (!timeoutHeader.safeParse(asked).success) {
+    throw new GhostError("invalid_request", "expected 1-600000 for x-timeout-ms");
   }
   return Math.min(Number(asked), setting);
 }
 
+const description: Description = {
+  id: "scan",
+  summary: "Says of a text, a conversation or each text of a batch whether it is an attack.",
+  headers: z.object({ "x-timeout-ms": timeoutHeader }),
+  body: scanRequest,
+  answer: {
+    ...json(
+      "The verdict on a text or a conversation; the verdicts on a batch.",
+      z.union([verdictAnswer, batchAnswer]),
+    ),
+    headers: { "x-ghostai-logged": "`durable` where the record is on disk already." },
+  },
+  errors: [
+    "malformed_json",
+    "nesting_too_deep",
+    "invalid_request",
+    "malformed_unicode",
+    "empty_input",
+    "unauthorized",
+    "forbidden",
+    "body_timeout",
+    "body_too_large",
+    "unsupported_media_type",
+    "rate_limited",
+    "busy",
+    "deadline_exceeded",
+    "shutting_down",
+    "not_ready",
+  ],
+  takesKey: true,
+};
+
 function worst(verdicts: readonly Verdict[]): Action {
-  const ranks = verdicts.map((verdict) => severity.indexOf(verdict.action));
-  return severity[Math.max(...ranks)] ?? "allow";
+  const ranks = verdicts.map((verdict) => actions.indexOf(verdict.action));
+  return actions[Math.max(...ranks)] ?? "allow";
 }
 
 function answer(request: ScanRequest, verdicts: readonly Verdict[], observes: boolean): Reply {
@@ -80,8 +122,8 @@ function answer(request: ScanRequest, verdicts: readonly Verdict[], observes: bo
   return jsonReply(200, request.isBatch ? { results: bodies } : bodies[0]);
 }
 
-/** Builds the handler of `POST /v1/scan`. */
-export function scanHandler(dependencies: ScanDependencies): Handler {
+/** Builds `POST /v1/scan`. */
+export function scanOperation(dependencies: ScanDependencies): Operation {
   const { inspector, bodies, limits, admit, identify, observes, record, answered, now } =
     dependencies;
   let waiting = 0;
@@ -99,10 +141,15 @@ export function scanHandler(dependencies: ScanDependencies): Handler {
     refuseWhereFull();
     waiting++;
     const admission = { isAdmitted: false };
+    const leaving = new AbortController();
+    exchange.onAborted(() => {
+      dependencies.abandoned();
+      leaving.abort();
+    });
     try {
       return await mapBounded(prompts, batchInFlightMax, (prompt) => {
-        if (exchange.isGone) throw new Aborted("The client went away");
-        return inspector.inspect(prompt, deadlineAt, admission);
+        if (exchange.isGone) throw new Aborted();
+        return inspector.inspect(prompt, deadlineAt, admission, leaving.signal);
       });
     } finally {
       waiting--;
@@ -122,7 +169,7 @@ export function scanHandler(dependencies: ScanDependencies): Handler {
     return (await Promise.all(due)).every(Boolean);
   }
 
-  return async (exchange) => {
+  const handler = async (exchange: Exchange) => {
     const started = now();
     admit();
     const caller = identify(exchange);
@@ -137,4 +184,5 @@ export function scanHandler(dependencies: ScanDependencies): Handler {
     const reply = answer(request, verdicts, observes());
     return isDurable ? { ...reply, headers: { "x-ghostai-logged": "durable" } } : reply;
   };
+  return { ...description, handler };
 }
