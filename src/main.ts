@@ -10,6 +10,7 @@ import { HttpServer } from "./http/server.ts";
 import { queryLog } from "./log/query.ts";
 import type { LogRecord } from "./log/record.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { drawSealKey, readSealKeys, Sealer, type SealKey } from "./redact/seal.ts";
 import { scannersVersion } from "./scan/index.ts";
 import { groupId } from "./service/groups.ts";
 import { Notifier } from "./service/notify.ts";
@@ -80,6 +81,20 @@ function recordOf(
   };
 }
 
+/** @param live read anew for each token. @throws SealKeysError where the file of keys is wrong */
+function sealerOf(live: Settings, startKey: SealKey): Sealer {
+  const file = live["redact.keyFile"];
+  const options = {
+    get tokenTtlMs() {
+      return live["redact.tokenTtlMs"];
+    },
+    get tokenLengthMax() {
+      return live["redact.tokenLengthMax"];
+    },
+  };
+  return new Sealer(file === "" ? [startKey] : readSealKeys(file), options, () => Date.now());
+}
+
 /**
  * Starts the daemon.
  *
@@ -87,7 +102,7 @@ function recordOf(
  * @param readAgain reads the settings anew; throws SettingsError
  * @param print told one line at a time what it runs with
  * @param warn told one line about what an operator should know
- * @throws ListenError, ModelError, AccessError or ServiceError
+ * @throws ListenError, ModelError, AccessError, SealKeysError or ServiceError
  */
 export async function startDaemon(
   given: Settings,
@@ -101,6 +116,8 @@ export async function startDaemon(
   const certificate = certificateOf(settings);
   let access: Access = readAccess(settings);
   const version = packageVersion();
+  const startKey = drawSealKey();
+  let sealer = sealerOf(settings, startKey);
   let service: Service | undefined;
   let isStopping = false;
   let port = 0;
@@ -144,9 +161,11 @@ export async function startDaemon(
       const { changed, needRestart } = compareSettings(settings, fresh);
       // Whatever can be wrong is read before anything changes.
       const freshAccess = readAccess({ ...fresh, keysFile: settings.keysFile });
+      const freshSealer = sealerOf(settings, startKey);
       if (certificate !== undefined) server.replaceCertificate(certificate);
       takeOver(settings, fresh, changed);
       access = freshAccess;
+      sealer = freshSealer;
       metrics.reloaded("done");
       result = { changed, need_restart: needRestart };
       const rest = needRestart.length === 0 ? "" : `; a restart is needed for ${needRestart}`;
@@ -176,6 +195,7 @@ export async function startDaemon(
     version,
     settings,
     access: () => access,
+    sealer: () => sealer,
     inspector: { inspect: (...prompt) => ready().inspector.inspect(...prompt) },
     record,
   });

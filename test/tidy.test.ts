@@ -19,7 +19,7 @@ const floors: readonly (readonly string[])[] = [
   ["client"],
   ["config"],
   ["text", "scan", "policy"],
-  ["model", "store", "cache", "log", "metrics", "access"],
+  ["model", "store", "cache", "log", "metrics", "access", "redact"],
   ["inspect"],
   ["alerts", "profile", "dashboard"],
   ["http"],

@@ -5,6 +5,7 @@ import { mapBounded } from "../bounded.ts";
 import type { Settings } from "../config/schema.ts";
 import { GhostError } from "../errors.ts";
 import { parseJson } from "../http/json.ts";
+import { Redaction } from "../http/redaction.ts";
 import { asGhostError, errorBody, verdictBody } from "../http/reply.ts";
 import { type ScanRequest, toScanRequest } from "../http/request.ts";
 import type { Inspector, Observer } from "../inspect.ts";
@@ -25,7 +26,7 @@ Reads one request a line and writes one answer a line, in the same order. No dae
   --no-cache    score every text anew
   --config FILE and every flag of \`ghostai serve\` that is about the model or limits
 
-A line is what POST /v1/scan takes: {"text"}, {"messages"} or {"texts"}, with an optional origin and id.
+A line is what POST /v1/scan takes: {"text"}, {"messages"} or {"texts"}, with an optional origin, id and redact.
 Without an id the answer has the number of the request. A line that cannot be scanned is answered
 in its place by {"error":{"code","message"},"line":N}; blank lines are skipped.
 
@@ -80,6 +81,22 @@ async function* inputs(given: Arguments, bytesMax: number): AsyncGenerator<Input
   for (const file of named) yield* fileInputs(file, bytesMax);
 }
 
+/** A token outlives the process that sealed it, which alone could open it. */
+function refuseToken(): never {
+  throw new GhostError("invalid_request", "expected no restore: only a daemon restores");
+}
+
+function redactAlone(request: ScanRequest, settings: Settings): Promise<object> {
+  const redaction = new Redaction({
+    settings,
+    sealer: refuseToken,
+    observer: { redacted() {}, restored() {} },
+    now: () => performance.now(),
+  });
+  const terms = { deadlineAt: Number.POSITIVE_INFINITY, exchange: { isGone: false } };
+  return redaction.redact(request, "", terms);
+}
+
 /** Answers one input; what goes wrong is an answer too. */
 export async function answer(
   inspector: Inspector,
@@ -93,7 +110,9 @@ export async function answer(
       inspector.inspect(prompt, Number.POSITIVE_INFINITY),
     );
     const bodies = verdicts.map(verdictBody);
-    return { failed: false, value: request.isBatch ? { results: bodies } : (bodies[0] as object) };
+    const body = request.isBatch ? { results: bodies } : (bodies[0] as object);
+    const redacted = request.redact ? { redacted: await redactAlone(request, settings) } : {};
+    return { failed: false, value: { ...body, ...redacted } };
   } catch (error) {
     const { line, file } = input;
     const where = {

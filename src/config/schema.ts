@@ -284,6 +284,29 @@ export const settings = {
     20_000,
     "Most records waiting to be written. The next is dropped and counted; verdicts are not held up.",
   ),
+  "redact.hitsMax": reloads(
+    integer(
+      1,
+      100_000,
+      1000,
+      "Most hits of one format or kind that are replaced in one reading of a text; an answer with more to replace says so.",
+    ),
+  ),
+  "redact.keyFile": text(
+    "",
+    "File of the keys that seal restore tokens, lines of an id and 64 hexadecimal digits; the first seals, all open. Read again on reload. Empty means a key that is drawn at each start.",
+  ),
+  "redact.tokenTtlMs": reloads(
+    integer(1, 2_592_000_000, 3_600_000, "Life of a restore token in milliseconds."),
+  ),
+  "redact.tokenLengthMax": reloads(
+    integer(
+      256,
+      67_108_864,
+      262_144,
+      "Longest restore token in characters; what does not fit is refused with 413.",
+    ),
+  ),
 };
 
 export type SettingKey = keyof typeof settings;

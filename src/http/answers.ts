@@ -49,12 +49,55 @@ export const verdictFields = {
   latency_ms: latencyAnswer,
 };
 
+const placeholder = z.string().describe("As `<EMAIL_1>`: the kind, then a number.");
+
+/** Texts in the form in which they were sent: one of these is there. */
+const texts = {
+  text: z.string().optional(),
+  messages: z.array(z.looseObject({})).optional(),
+  texts: z.array(z.string()).optional(),
+};
+
+export const redactedAnswer = z
+  .object({
+    ...texts,
+    replacements: z.array(
+      z.object({
+        kind: z.string().describe("What was found, as `docs/scanners.md` lists it."),
+        placeholder,
+        start: count.describe("UTF-16 code units of the text as it was sent."),
+        end: count,
+        text_index: count.optional().describe("In a batch: the text it lies in."),
+        message_index: count.optional().describe("In a conversation: the message it lies in."),
+        part_index: count.optional().describe("In a conversation: the part of that message."),
+      }),
+    ),
+    is_cut: z.boolean().describe("Whether there was more than `redact.hitsMax` in a text."),
+    token: z.string().optional().describe("Sealed: what `/v1/restore` takes."),
+    expires_at: z.iso.datetime().optional().describe("Until when the token can be used."),
+  })
+  .meta({ id: "Redacted", description: "The texts in the form in which they were sent." });
+
+export const restoredAnswer = z
+  .object({
+    ...texts,
+    restored: z.array(z.object({ placeholder, count: z.int().min(1) })),
+  })
+  .meta({ id: "Restored", description: "The texts in the form in which they were sent." });
+
 export const verdictAnswer = z
-  .object({ ...verdictFields, model: z.string().describe("Name and version of the model.") })
+  .object({
+    ...verdictFields,
+    model: z.string().describe("Name and version of the model."),
+    redacted: redactedAnswer.optional().describe("Where the request has `redact`."),
+  })
   .meta({ id: "Verdict" });
 
 export const batchAnswer = z
-  .object({ results: z.array(verdictAnswer).describe("In the order of `texts`.") })
+  .object({
+    results: z.array(verdictAnswer).describe("In the order of `texts`."),
+    redacted: redactedAnswer.optional().describe("Where the request has `redact`."),
+  })
   .meta({ id: "BatchVerdict" });
 
 const errorCodes = Object.keys(errors) as [ErrorCode, ...ErrorCode[]];

@@ -8,6 +8,7 @@ const stages = ["normalise", "recall", "scan", "queue", "tokenize", "model", "de
 const outcomes = ["hit", "miss", "joined"] as const;
 const layers = ["l1", "l3"] as const;
 const logOutcomes = ["written", "dropped", "removed"] as const;
+const redactionOutcomes = ["whole", "cut"] as const;
 const reloadOutcomes = ["done", "refused"] as const;
 
 /** What is asked for when metrics are read. */
@@ -57,6 +58,9 @@ export class Metrics {
   readonly #storeSetAside: Incrementer;
   readonly #connectionsRefused: Incrementer;
   readonly #abandoned: Incrementer;
+  readonly #redactions: Readonly<Record<(typeof redactionOutcomes)[number], Incrementer>>;
+  readonly #replacements: Incrementer;
+  readonly #restorations: Incrementer;
   readonly #reloads: Readonly<Record<(typeof reloadOutcomes)[number], Incrementer>>;
   /** Of the last hour, for the statistics. */
   readonly window = new Window(() => Date.now());
@@ -148,6 +152,20 @@ export class Metrics {
       "ghostai_requests_abandoned_total",
       "Scan requests whose client went away before the answer; the rest of their work is dropped",
     );
+    const redactions = new Counter({
+      name: "ghostai_redactions_total",
+      help: "Requests whose texts were redacted, by whether there may be more to replace",
+      labelNames: ["outcome"],
+      registers,
+    });
+    this.#redactions = byName(redactionOutcomes, (outcome) =>
+      fromZero(redactions.labels({ outcome })),
+    );
+    this.#replacements = single(
+      "ghostai_replacements_total",
+      "Places that were replaced by a placeholder",
+    );
+    this.#restorations = single("ghostai_restorations_total", "Requests whose texts were restored");
     const reloads = new Counter({
       name: "ghostai_reloads_total",
       help: "Reloads of the settings, by whether they were taken over",
@@ -224,6 +242,16 @@ export class Metrics {
   /** The client of a scan went away before its answer. */
   abandoned(): void {
     this.#abandoned.inc();
+  }
+
+  /** @param isCut whether there may be more to replace */
+  redacted(replacements: number, isCut: boolean): void {
+    this.#redactions[isCut ? "cut" : "whole"].inc();
+    this.#replacements.inc(replacements);
+  }
+
+  restored(): void {
+    this.#restorations.inc();
   }
 
   connectionRefused(): void {

@@ -21,7 +21,7 @@ import type { Found } from "./pii/finder.ts";
 import { ibanAt } from "./pii/iban.ts";
 import { NationalIdFinder } from "./pii/national.ts";
 import { PhoneFinder } from "./pii/phone.ts";
-import type { Finding, ScanInput, Scanner } from "./scanner.ts";
+import type { Finding, FoundIn, ScanInput, Scanner } from "./scanner.ts";
 
 const kinds: Readonly<Record<string, { readonly score: number; readonly message: string }>> = {
   email: { score: 0.2, message: "This part is an e-mail address" },
@@ -32,8 +32,8 @@ const kinds: Readonly<Record<string, { readonly score: number; readonly message:
   "national-id": { score: 0.4, message: "This part is a number that a state gives to a person" },
 };
 
-/** Findings of one kind; a text made of hits says no more with the next one. */
-const hitsMax = 50;
+/** Findings of one kind in a scan; a text made of hits says no more with the next one. */
+const scanHitsMax = 50;
 /** More digits in a row are no number of anybody. */
 const groupLengthMax = 19;
 
@@ -92,8 +92,12 @@ class Finders {
   }
 }
 
-/** All hits in one text in order, none over another. */
-function hitsIn(text: string): Found[] {
+/**
+ * Hits in one text in order, none over another.
+ *
+ * @param hitsMax hits of one kind
+ */
+function hitsIn(text: string, hitsMax: number): { found: readonly Found[]; isCut: boolean } {
   const found: Found[] = [];
   const counts = new Map<string, number>();
   const finders = new Finders(text);
@@ -137,18 +141,27 @@ function hitsIn(text: string): Found[] {
     wordStart = hit.end;
     hasDigit = false;
   }
-  return found;
+  return { found, isCut: [...counts.keys()].some(isFull) };
 }
 
-function findingsOf(reading: MappedText): Finding[] {
-  return hitsIn(reading.text).map(({ id, start: from, end: to }) => {
+/**
+ * Personal data in one reading.
+ *
+ * @param hitsMax most hits of one kind
+ * @returns the findings, and whether some were left out
+ */
+export function findPersonalData(reading: MappedText, hitsMax: number): FoundIn {
+  const { found, isCut } = hitsIn(reading.text, hitsMax);
+  const findings = found.map(({ id, start: from, end: to }): Finding => {
     const { score, message } = kinds[kindOf(id)] as { score: number; message: string };
     const [start, end] = reading.toOriginal(from, to);
     return { scanner: "pii", label: `pii/${id}`, score, start, end, message };
   });
+  return { findings, isCut };
 }
 
 export const piiScanner: Scanner = {
   name: "pii",
-  scan: ({ readings }: ScanInput) => readings.flatMap(findingsOf),
+  scan: ({ readings }: ScanInput) =>
+    readings.flatMap((reading) => findPersonalData(reading, scanHitsMax).findings),
 };

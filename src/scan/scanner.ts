@@ -11,6 +11,13 @@ export interface ScanInput {
   readonly readings: readonly Reading[];
 }
 
+/** What was found in one reading by whoever wants all of it. */
+export interface FoundIn {
+  readonly findings: readonly Finding[];
+  /** Whether a bound was reached, so that there may be more. */
+  readonly isCut: boolean;
+}
+
 export interface Scanner {
   readonly name: ScannerName;
   scan(input: ScanInput): Finding[];

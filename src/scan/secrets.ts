@@ -15,7 +15,7 @@
  */
 import type { MappedText } from "../text/edits.ts";
 import { type Anchor, compileAnchors } from "./anchors.ts";
-import type { Finding, ScanInput, Scanner } from "./scanner.ts";
+import type { Finding, FoundIn, ScanInput, Scanner } from "./scanner.ts";
 import { bitsPerCharacter, isPlaceholder } from "./secrets.checks.ts";
 import { contextFormats, secretFormats, wordFormats } from "./secrets.data.ts";
 
@@ -48,11 +48,17 @@ interface Hit {
   readonly end: number;
 }
 
+interface Hits {
+  readonly hits: readonly Hit[];
+  /** Whether one format has as many hits as are told, so that there may be more. */
+  readonly isCut: boolean;
+}
+
 /** A drawn value of 16 characters has more, words and repetitions have less. */
 const entropyMinDefault = 2.8;
 const contextScore = 0.6;
-/** Findings of one format; a text made of hits says no more with the next one. */
-const hitsMax = 50;
+/** Findings of one format in a scan; a text made of hits says no more with the next one. */
+const scanHitsMax = 50;
 /** Characters between an issuer's name and a key. */
 const issuerReach = 80;
 /** Shortest run that a format without a prefix has. */
@@ -144,8 +150,12 @@ function spanOf(match: RegExpExecArray, text: string): [number, number] {
   return [head?.[0] ?? match.index, match.index + match[0].length];
 }
 
-/** All hits in one text, in no order. Linear: every expression is bounded and tried at anchors alone. */
-function hitsIn(text: string): Hit[] {
+/**
+ * All hits in one text, in no order. Linear: every expression is bounded and tried at anchors alone.
+ *
+ * @param hitsMax hits of one format
+ */
+function hitsIn(text: string, hitsMax: number): Hits {
   const hits: Hit[] = [];
   const counts = new Map<string, number>();
   const issuerEnds = new Map<string, number>();
@@ -199,7 +209,7 @@ function hitsIn(text: string): Hit[] {
   };
 
   walker.walk(text, anchorAt, runAt);
-  return hits;
+  return { hits, isCut: [...counts.keys()].some(isFull) };
 }
 
 /** Where hits overlap, the one that says more is left. */
@@ -213,15 +223,24 @@ function withoutOverlaps(hits: readonly Hit[]): Hit[] {
   return kept;
 }
 
-function findingsOf(reading: MappedText): Finding[] {
-  return withoutOverlaps(hitsIn(reading.text)).map(({ format, start: from, end: to }) => {
+/**
+ * Secrets in one reading.
+ *
+ * @param hitsMax most hits of one format
+ * @returns the findings, and whether there may be more of them
+ */
+export function findSecrets(reading: MappedText, hitsMax: number): FoundIn {
+  const { hits, isCut } = hitsIn(reading.text, hitsMax);
+  const findings = withoutOverlaps(hits).map(({ format, start: from, end: to }): Finding => {
     const { label, score, message } = format;
     const [start, end] = reading.toOriginal(from, to);
     return { scanner: "secret", label, score, start, end, message };
   });
+  return { findings, isCut };
 }
 
 export const secretScanner: Scanner = {
   name: "secret",
-  scan: ({ readings }: ScanInput) => readings.flatMap(findingsOf),
+  scan: ({ readings }: ScanInput) =>
+    readings.flatMap((reading) => findSecrets(reading, scanHitsMax).findings),
 };

@@ -188,6 +188,13 @@ async function text(response: Response | Promise<Response>): Promise<string> {
 const post = (url: string, type: string) =>
   fetch(url, { method: "POST", headers: { "content-type": type }, body: "{}" });
 
+const postJson = (url: string, body: object) =>
+  fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+
 /** Rows that one request alone cannot cause: tests below, in lifecycle.test.ts, test/http/scan.test.ts, access.test.ts and admin.test.ts reach them. */
 type ReachedElsewhere =
   | "busy"
@@ -210,6 +217,17 @@ const walks: Readonly<Record<Exclude<ErrorCode, ReachedElsewhere>, Walk>> = {
   not_found: ({ url }) => text(fetch(`${url}/v2/scan`)),
   method_not_allowed: ({ url }) => text(fetch(`${url}/v1/scan`)),
   body_too_large: ({ scan }) => text(scan({ text: "a".repeat(1_100_000) })),
+  invalid_token: ({ url }) => text(postJson(`${url}/v1/restore`, { text: "a", token: "AAAA" })),
+  async token_expired({ url }) {
+    const sealed = await postJson(`${url}/v1/redact`, { text: "a", restore: true });
+    const { token } = (await sealed.json()) as { token: string };
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    return text(postJson(`${url}/v1/restore`, { text: "a", token }));
+  },
+  token_too_large({ url }) {
+    const addresses = Array.from({ length: 100 }, (_, at) => `jane${at}@mail.example.org`);
+    return text(postJson(`${url}/v1/redact`, { text: addresses.join(" "), restore: true }));
+  },
   unsupported_media_type: ({ url }) => text(post(`${url}/v1/scan`, "text/plain")),
   async body_timeout({ port }) {
     const client = new RawClient({ port });
@@ -219,8 +237,10 @@ const walks: Readonly<Record<Exclude<ErrorCode, ReachedElsewhere>, Walk>> = {
   },
 };
 
+const shortLived = ["--redact-token-ttl-ms", "1", "--redact-token-length-max", "1024"];
+
 test("every error that a request can cause is answered with its row, and the daemon goes on", () =>
-  withDaemon(["--body-timeout-ms", "200"], async (daemon) => {
+  withDaemon([...shortLived, "--body-timeout-ms", "200"], async (daemon) => {
     for (const [code, walk] of Object.entries(walks)) {
       const [status, ...body] = (await walk(daemon)).split(" ");
       const { error } = JSON.parse(body.join(" ")) as { error: { code: string; message: string } };

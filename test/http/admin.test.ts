@@ -8,7 +8,7 @@ import { createRoutes, createStateRoutes } from "../../src/http/routes/index.ts"
 import { HttpServer } from "../../src/http/server.ts";
 import { cursorOf, type LogPage, type LogQuery, type LogRow } from "../../src/log/query.ts";
 import { Statistics } from "../../src/service/statistics.ts";
-import { defaults, newMetrics, openAccess, verdictOf } from "./harness.ts";
+import { defaults, newMetrics, openAccess, openSealer, verdictOf } from "./harness.ts";
 
 const emptyPage: LogPage = { rows: [], plan: { index: "by_time", examined: 0 } };
 
@@ -64,6 +64,7 @@ const publicRoutes = createRoutes({
   refusal: () => undefined,
   info: () => ({}),
   access: () => openAccess,
+  sealer: () => openSealer,
   record: () => undefined,
   metrics: newMetrics(),
 });
@@ -94,7 +95,8 @@ async function withRoutes(
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 test("the public listener and the admin socket have these routes and no others", () => {
-  assert.deepEqual([...publicRoutes.keys()].sort(), ["/v1/scan", ...shared].sort());
+  const callers = ["/v1/scan", "/v1/redact", "/v1/restore"];
+  assert.deepEqual([...publicRoutes.keys()].sort(), [...callers, ...shared].sort());
   const operators = ["/v1/logs", "/v1/stats", "/v1/config", "/v1/cache", "/v1/reload"];
   assert.deepEqual([...adminRoutes.keys()].sort(), [...operators, ...shared].sort());
 });

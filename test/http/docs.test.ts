@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { errors } from "../../src/errors.ts";
 import { createAdminRoutes } from "../../src/http/admin/index.ts";
 import { createRoutes } from "../../src/http/routes/index.ts";
-import { defaults, newMetrics, openAccess } from "./harness.ts";
+import { defaults, newMetrics, openAccess, openSealer } from "./harness.ts";
 
 const page = readFileSync("docs/http.md", "utf8");
 
@@ -32,6 +32,7 @@ test("the route table is what is routed", () => {
     refusal: () => undefined,
     info: () => ({}),
     access: () => openAccess,
+    sealer: () => openSealer,
     record: () => undefined,
     metrics: newMetrics(),
   });

@@ -5,7 +5,7 @@ import type { Operation, Route } from "../../src/http/operation.ts";
 import type { Reply } from "../../src/http/reply.ts";
 import { createRoutes, createStateRoutes } from "../../src/http/routes/index.ts";
 import { packageVersion } from "../../src/service/package.ts";
-import { defaults, newMetrics, openAccess } from "./harness.ts";
+import { defaults, newMetrics, openAccess, openSealer } from "./harness.ts";
 
 const nothing = () => Promise.reject();
 const version = packageVersion();
@@ -17,6 +17,7 @@ export const publicRoutes = createRoutes({
   settings: defaults,
   inspector: { inspect: nothing },
   access: () => openAccess,
+  sealer: () => openSealer,
   record: () => undefined,
 });
 

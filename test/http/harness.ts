@@ -11,6 +11,7 @@ import type { ScanDependencies } from "../../src/http/routes/scan.ts";
 import { type ConnectionGuard, HttpServer } from "../../src/http/server.ts";
 import type { Inspector } from "../../src/inspect.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
+import { drawSealKey, Sealer } from "../../src/redact/seal.ts";
 import type { Prompt, Verdict } from "../../src/types.ts";
 
 export const defaults: Settings = readSettings({ flags: {}, environment: {} });
@@ -80,7 +81,15 @@ const infoOfNothing = {
 
 export const openAccess: Access = { trustedProxies: new BlockList() };
 
+/** A sealer of restore tokens with a key of its own. */
+export const openSealer = new Sealer(
+  [drawSealKey()],
+  { tokenTtlMs: 60_000, tokenLengthMax: 65_536 },
+  () => Date.now(),
+);
+
 export interface Options {
+  readonly sealer?: Sealer;
   readonly inspect?: Inspector["inspect"];
   readonly access?: Access;
   readonly record?: ScanDependencies["record"];
@@ -145,6 +154,7 @@ export async function withServer(
     refusal: options.refusal ?? (() => undefined),
     info: () => infoOfNothing,
     access: () => options.access ?? openAccess,
+    sealer: () => options.sealer ?? openSealer,
     record: options.record ?? (() => undefined),
     metrics,
   });

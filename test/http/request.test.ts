@@ -27,6 +27,9 @@ test("a text", () => {
   assert.deepEqual(read({ text: "a" }), {
     prompts: [{ id: "r", segments: [{ text: "a", origin: "user" }] }],
     isBatch: false,
+    redact: false,
+    restore: false,
+    source: { text: "a" },
   });
   const [prompt] = read({ text: "a", origin: "document", id: "mine" }).prompts;
   assert.deepEqual(prompt, { id: "mine", segments: [{ text: "a", origin: "document" }] });

@@ -7,10 +7,13 @@ import { clientAddress, isTrusted } from "../../access/proxies.ts";
 import type { Settings } from "../../config/schema.ts";
 import type { GhostError } from "../../errors.ts";
 import type { Inspector } from "../../inspect.ts";
+import type { Sealer } from "../../redact/seal.ts";
 import { BodyCollector } from "../body.ts";
 import type { Exchange } from "../exchange.ts";
 import { withDocument } from "../openapi.ts";
 import type { Route } from "../operation.ts";
+import { Redaction, type RedactionObserver } from "../redaction.ts";
+import { redactOperation, restoreOperation } from "./redact.ts";
 import { type Caller, type ScanDependencies, scanOperation } from "./scan.ts";
 import { healthOperation, infoOperation, metricsOperation, readyOperation } from "./state.ts";
 
@@ -32,10 +35,13 @@ export interface RouteDependencies {
   readonly refusal: () => GhostError | undefined;
   readonly info: () => unknown;
   readonly record: ScanDependencies["record"];
-  readonly metrics: Parameters<typeof metricsOperation>[0] & {
-    answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
-    abandoned(): void;
-  };
+  /** Seals and opens restore tokens; a reload replaces it. */
+  readonly sealer: () => Sealer;
+  readonly metrics: RedactionObserver &
+    Parameters<typeof metricsOperation>[0] & {
+      answered(...answer: [...Parameters<ScanDependencies["answered"]>, boolean]): void;
+      abandoned(): void;
+    };
 }
 
 /** Whose request it is, by what the connection, trusted proxies and its key say. */
@@ -83,8 +89,14 @@ function admission(refusal: () => GhostError | undefined): () => void {
 export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<string, Route> {
   const { version, settings, inspector, refusal, record, metrics } = dependencies;
   const observes = () => settings.access === "observe";
-  const scan = scanOperation({
+  const shared: ScanDependencies = {
     inspector,
+    redaction: new Redaction({
+      settings,
+      sealer: dependencies.sealer,
+      observer: metrics,
+      now: () => performance.now(),
+    }),
     bodies: new BodyCollector({
       get bytesMax() {
         return settings.bodyBytesMax;
@@ -109,9 +121,11 @@ export function createRoutes(dependencies: RouteDependencies): ReadonlyMap<strin
     abandoned: () => metrics.abandoned(),
     answered: (verdict, seconds) => metrics.answered(verdict, seconds, observes()),
     now: () => performance.now(),
-  });
+  };
   const routes = new Map<string, Route>([
-    ["/v1/scan", { POST: scan }],
+    ["/v1/scan", { POST: scanOperation(shared) }],
+    ["/v1/redact", { POST: redactOperation(shared) }],
+    ["/v1/restore", { POST: restoreOperation(shared) }],
     ...createStateRoutes(dependencies),
   ]);
   return withDocument(routes, { title: "ghostai", version, limits: settings });

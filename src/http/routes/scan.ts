@@ -10,6 +10,7 @@ import type { Exchange } from "../exchange.ts";
 import { parseJson } from "../json.ts";
 import type { RequestLimits } from "../list.ts";
 import { type Description, json, type Operation } from "../operation.ts";
+import type { Redaction } from "../redaction.ts";
 import { jsonReply, type Reply, verdictBody } from "../reply.ts";
 import { type ScanRequest, scanRequest, toScanRequest } from "../request.ts";
 
@@ -17,6 +18,7 @@ export interface ScanDependencies {
   readonly inspector: Inspector;
   readonly bodies: BodyCollector;
   readonly limits: RequestLimits;
+  readonly redaction: Redaction;
   /** Scan requests under way at once; the next is refused as busy. */
   readonly requestsWaitingMax: () => number;
   /** @throws GhostError where no scan may begin: not ready yet, or stopping */
@@ -52,7 +54,8 @@ export interface Caller {
 /** Texts of one batch under way at once: a batch must not crowd out single prompts. */
 const batchInFlightMax = 4;
 
-function checkMediaType({ contentType, contentEncoding }: Exchange): void {
+/** @throws GhostError `unsupported_media_type` */
+export function checkMediaType({ contentType, contentEncoding }: Exchange): void {
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new GhostError("unsupported_media_type", "expected content-type application/json");
   }
@@ -70,7 +73,7 @@ const timeoutHeader = z
   );
 
 /** @returns the milliseconds that the request may take */
-function budgetMs(asked: string, setting: number): number {
+export function budgetMs(asked: string, setting: number): number {
   if (asked === "") return setting;
   if (!timeoutHeader.safeParse(asked).success) {
     throw new GhostError("invalid_request", "expected 1-600000 for x-timeout-ms");
@@ -78,10 +81,32 @@ function budgetMs(asked: string, setting: number): number {
   return Math.min(Number(asked), setting);
 }
 
+/** Headers that requests with texts may have. */
+export const scanHeaders = z.object({ "x-timeout-ms": timeoutHeader });
+
+/** What may be wrong with any request that brings texts. */
+export const scanErrors = [
+  "malformed_json",
+  "nesting_too_deep",
+  "invalid_request",
+  "malformed_unicode",
+  "empty_input",
+  "unauthorized",
+  "forbidden",
+  "body_timeout",
+  "body_too_large",
+  "unsupported_media_type",
+  "rate_limited",
+  "busy",
+  "deadline_exceeded",
+  "shutting_down",
+  "not_ready",
+] as const;
+
 const description: Description = {
   id: "scan",
   summary: "Says of a text, a conversation or each text of a batch whether it is an attack.",
-  headers: z.object({ "x-timeout-ms": timeoutHeader }),
+  headers: scanHeaders,
   body: scanRequest,
   answer: {
     ...json(
@@ -90,23 +115,7 @@ const description: Description = {
     ),
     headers: { "x-ghostai-logged": "`durable` where the record is on disk already." },
   },
-  errors: [
-    "malformed_json",
-    "nesting_too_deep",
-    "invalid_request",
-    "malformed_unicode",
-    "empty_input",
-    "unauthorized",
-    "forbidden",
-    "body_timeout",
-    "body_too_large",
-    "unsupported_media_type",
-    "rate_limited",
-    "busy",
-    "deadline_exceeded",
-    "shutting_down",
-    "not_ready",
-  ],
+  errors: [...scanErrors, "token_too_large"],
   takesKey: true,
 };
 
@@ -115,17 +124,24 @@ function worst(verdicts: readonly Verdict[]): Action {
   return actions[Math.max(...ranks)] ?? "allow";
 }
 
-function answer(request: ScanRequest, verdicts: readonly Verdict[], observes: boolean): Reply {
+function answer(
+  request: ScanRequest,
+  verdicts: readonly Verdict[],
+  observes: boolean,
+  redacted: object | undefined,
+): Reply {
   const bodies = verdicts.map((verdict) =>
     verdictBody(observes ? { ...verdict, action: "allow" } : verdict),
   );
-  return jsonReply(200, request.isBatch ? { results: bodies } : bodies[0]);
+  const body = request.isBatch ? { results: bodies } : bodies[0];
+  return jsonReply(200, redacted === undefined ? body : { ...body, redacted });
 }
 
 /** Builds `POST /v1/scan`. */
 export function scanOperation(dependencies: ScanDependencies): Operation {
   const { inspector, bodies, limits, admit, identify, observes, record, answered, now } =
     dependencies;
+  const { redaction } = dependencies;
   let waiting = 0;
 
   const refuseWhereFull = () => {
@@ -179,9 +195,12 @@ export function scanOperation(dependencies: ScanDependencies): Operation {
     const body = await bodies.collect(exchange);
     const request = toScanRequest(parseJson(body), exchange.requestId, limits);
     const verdicts = await inspectAll(exchange, request.prompts, deadlineAt);
+    const redacted = request.redact
+      ? await redaction.redact(request, caller.keyName, { deadlineAt, exchange })
+      : undefined;
     const isDurable = await recordAll(request.prompts, verdicts, caller);
     answered(worst(verdicts), (now() - started) / 1000);
-    const reply = answer(request, verdicts, observes());
+    const reply = answer(request, verdicts, observes(), redacted);
     return isDurable ? { ...reply, headers: { "x-ghostai-logged": "durable" } } : reply;
   };
   return { ...description, handler };
