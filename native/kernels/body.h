@@ -189,7 +189,7 @@ inline void LinearLayer(const Activations& a, int first_row, int rows, const Lin
         FinishBlock<kFinish>(sums, a, from, height, layer, first,
                              c + static_cast<size_t>(row) * c_stride +
                                  (panel - first_panel) * kPanelColumns + column,
-                             c_stride, largest + row);
+                             c_stride, kFinish == Finish::kGelu ? largest + row : nullptr);
       });
     }
   }
