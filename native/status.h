@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace ghostai {
@@ -30,5 +31,15 @@ struct Status {
   static Status Ok() { return {}; }
   static Status Error(StatusCode code, std::string message) { return {code, std::move(message)}; }
 };
+
+// What a file says, fit for a message: 40 bytes of it at most, all that is not printable ASCII as
+// '?'. A hostile file must not write lines into a log, nor as many as it likes.
+inline std::string Shown(std::string_view text) {
+  std::string shown(text.substr(0, 40));
+  for (char& c : shown) {
+    if (c < 0x20 || c > 0x7E) c = '?';
+  }
+  return text.size() > shown.size() ? shown + "..." : shown;
+}
 
 }  // namespace ghostai

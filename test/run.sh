@@ -17,7 +17,7 @@ fi
 step "lint and types"
 npm run --silent lint
 if command -v clang-format >/dev/null; then
-  git ls-files 'native/*.cc' 'native/*.h' 'test/native/*.cc' 'test/native/*.h' 'bench/*.c' |
+  git ls-files 'native/*.cc' 'native/*.h' 'test/*.cc' 'test/*.h' 'bench/*.c' |
     xargs clang-format --dry-run --Werror
 else
   skipped "the C++ format" "clang-format is not installed"

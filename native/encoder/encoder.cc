@@ -49,6 +49,18 @@ class EncoderScratch final : public Encoder::Scratch {
   std::unique_ptr<char, void (*)(void*)> memory_{nullptr, std::free};
 };
 
+// Adds up without a branch, so that the compiler reads several at once: a value that is not finite
+// makes x * 0 not a number, and so the sum.
+bool AllFinite(const float* values, size_t count) {
+  constexpr size_t kLanes = 16;
+  float sums[kLanes] = {};
+  for (size_t i = 0; i < count; ++i) sums[i % kLanes] += values[i] * 0.0f;
+  for (float sum : sums) {
+    if (sum != 0.0f) return false;
+  }
+  return true;
+}
+
 size_t OddLines(size_t floats) { return (floats / 16 | 1) * 16; }
 
 EncoderScratch::EncoderScratch(const Config& config, size_t tokens)
@@ -115,8 +127,8 @@ class Int8Encoder final : public Encoder {
              HeadScore* scores, float* exit_logits) const override;
 
  private:
-  // Points the layers to their places in the file.
-  void UseSections();
+  // Points the layers to their places in the file. kModelDamaged where a float is not finite.
+  Status UseSections();
   // The rest of a layer after attention, for `rows` rows of x.
   void FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const;
   // Asks an early head; windows that leave are answered and their rows closed up.
@@ -150,14 +162,20 @@ Status Int8Encoder::Open(const std::string& model_dir) {
       static_cast<uint64_t>(weights.st_size) != file_.source(1).bytes) {
     return file_.Damaged("expected to be made from this model.safetensors");
   }
-  UseSections();
-  return Status::Ok();
+  return UseSections();
 }
 
-void Int8Encoder::UseSections() {
+Status Int8Encoder::UseSections() {
   size_t next = 0;
+  // A file with right checksums may still hold what no import step writes.
+  bool finite = true;
   auto section = [&]() { return file_.section(next++).data(); };
-  auto floats = [&]() { return reinterpret_cast<const float*>(section()); };
+  auto floats = [&]() {
+    size_t count = file_.section(next).size() / sizeof(float);
+    const auto* values = reinterpret_cast<const float*>(section());
+    finite &= AllFinite(values, count);
+    return values;
+  };
   auto norm = [&]() {
     const float* gamma = floats();
     return Norm{gamma, gamma + config_.hidden, config_.epsilon};
@@ -191,6 +209,8 @@ void Int8Encoder::UseSections() {
     exits_.push_back(MapExit(config_, projection, floats()));
   }
   head_ = floats();
+  if (!finite) return file_.Damaged("expected scales, biases and norms that are finite");
+  return Status::Ok();
 }
 
 void Int8Encoder::FinishLayer(const Layer& layer, int rows, EncoderScratch* s) const {

@@ -1,11 +1,21 @@
 #include "files.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <set>
 
 #include "../tokenizer/json.h"
 
 namespace ghostai {
+
+namespace {
+
+bool IsWhole(double value, double largest) {
+  return value >= 0 && value <= largest && value == std::floor(value);
+}
+
+}  // namespace
 
 Status ReadConfig(std::string_view json, Config* config) {
   JsonReader reader(json);
@@ -37,7 +47,8 @@ Status ReadConfig(std::string_view json, Config* config) {
       reader.EnterArray();
       double layer;
       while (reader.NextElement() && reader.ReadNumber(&layer)) {
-        config->exit_layers.push_back(static_cast<int>(std::min(std::max(layer, 0.0), 1e6)));
+        // What is no layer becomes 0, which is none either.
+        config->exit_layers.push_back(IsWhole(layer, 1e6) ? static_cast<int>(layer) : 0);
       }
     } else {
       reader.Skip();
@@ -51,10 +62,10 @@ Status ReadConfig(std::string_view json, Config* config) {
   auto within = [](double value, double low, double high) {
     return value >= low && value <= high && value == static_cast<double>(static_cast<int>(value));
   };
-  if (type != "bert") return unsupported("model_type bert but got " + type);
-  if (activation != "gelu") return unsupported("hidden_act gelu but got " + activation);
+  if (type != "bert") return unsupported("model_type bert but got " + Shown(type));
+  if (activation != "gelu") return unsupported("hidden_act gelu but got " + Shown(activation));
   if (position_type != "absolute")
-    return unsupported("absolute positions but got " + position_type);
+    return unsupported("absolute positions but got " + Shown(position_type));
   if (!within(hidden, 64, 4096) || static_cast<int>(hidden) % 64 != 0) {
     return unsupported("hidden_size to be a multiple of 64 up to 4096");
   }
@@ -68,7 +79,9 @@ Status ReadConfig(std::string_view json, Config* config) {
   }
   if (!within(vocabulary, 1, 4'000'000)) return unsupported("vocab_size from 1 to 4,000,000");
   if (!within(positions, 2, 8192)) return unsupported("max_position_embeddings from 2 to 8192");
-  if (!(epsilon > 0 && epsilon < 1)) return unsupported("layer_norm_eps between 0 and 1");
+  // As the float that it becomes: 1e-300 would be zero, and a row of equal values not a number.
+  if (!(static_cast<float>(epsilon) > 0 && epsilon < 1))
+    return unsupported("layer_norm_eps between 0 and 1");
   int previous = 0;
   for (int layer : config->exit_layers) {
     if (layer <= previous || layer >= static_cast<int>(layers)) {
@@ -109,8 +122,10 @@ Status SafeTensors::Open(const std::string& path) {
   size_t data = 8 + static_cast<size_t>(header_size);
   JsonReader reader(bytes.substr(8, header_size));
   std::string name, key;
+  std::set<std::string> names;
   reader.EnterObject();
   while (reader.NextKey(&name)) {
+    if (!names.insert(name).second) return damaged("two tensors are called " + Shown(name));
     if (name == "__metadata__") {
       reader.Skip();
       continue;
@@ -136,12 +151,12 @@ Status SafeTensors::Open(const std::string& path) {
     }
     if (reader.failed()) break;
     double room = static_cast<double>(bytes.size() - data);
-    if (offsets.size() != 2 ||
-        !(offsets[0] >= 0 && offsets[0] <= offsets[1] && offsets[1] <= room)) {
-      return damaged("the data of " + name + " does not lie in the file");
+    if (offsets.size() != 2 || !IsWhole(offsets[0], room) || !IsWhole(offsets[1], room) ||
+        offsets[0] > offsets[1]) {
+      return damaged("the data of " + Shown(name) + " does not lie in the file");
     }
     for (double size : shape) {
-      if (!(size >= 0 && size <= 1e9)) return damaged("the shape of " + name + " is not one");
+      if (!IsWhole(size, 1e9)) return damaged("the shape of " + Shown(name) + " is not one");
       tensor.shape.push_back(static_cast<size_t>(size));
     }
     tensor.name = name;
@@ -187,7 +202,7 @@ Status SafeTensors::Read(const std::string& name, const std::vector<size_t>& sha
   size_t count = 1;
   for (size_t size : shape) count *= size;
   size_t width = found->type == "F32" ? 4 : found->type == "F16" || found->type == "BF16" ? 2 : 0;
-  if (width == 0) return refuse(" as F32, F16 or BF16 but got " + found->type);
+  if (width == 0) return refuse(" as F32, F16 or BF16 but got " + Shown(found->type));
   if (found->end - found->begin != count * width) return refuse(" to fill its bytes");
   const char* from = file_.bytes().data() + found->begin;
   values->resize(count);

@@ -2,6 +2,7 @@
 // IEEE one in a fixed order, so the file has the same bytes on every machine.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "../ghostai.h"
 #include "../kernels/kernels.h"
@@ -146,6 +147,9 @@ class Packer {
   }
   template <typename T>
   void Add(const std::vector<T>& values) {
+    if constexpr (std::is_floating_point_v<T>) {
+      for (T value : values) finite_ &= std::isfinite(value);
+    }
     sections_.emplace_back(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
   }
   Status AddNorm(const std::string& name) {
@@ -165,6 +169,7 @@ class Packer {
   const SafeTensors& tensors_;
   const Config& config_;
   std::vector<std::string> sections_;
+  bool finite_ = true;  // sums of two weights may not be, though each weight is
 };
 
 Status Packer::AddLinear(const std::vector<std::string>& names, size_t inputs,
@@ -255,7 +260,12 @@ Status Packer::Run() {
       s = AddFloats({{exit + "inner", {exit_inner, width}}, {exit + "output", {1, exit_inner}}});
     if (!s.ok()) return s;
   }
-  return AddFloats({{"classifier", {1, hidden}}});
+  if (Status s = AddFloats({{"classifier", {1, hidden}}}); !s.ok()) return s;
+  if (!finite_) {
+    return Status::Error(StatusCode::kModelUnsupported,
+                         "model.safetensors: expected weights whose sums are finite");
+  }
+  return Status::Ok();
 }
 
 }  // namespace

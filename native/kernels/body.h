@@ -189,7 +189,7 @@ inline void LinearLayer(const Activations& a, int first_row, int rows, const Lin
         FinishBlock<kFinish>(sums, a, from, height, layer, first,
                              c + static_cast<size_t>(row) * c_stride +
                                  (panel - first_panel) * kPanelColumns + column,
-                             c_stride, largest + row);
+                             c_stride, kFinish == Finish::kGelu ? largest + row : nullptr);
       });
     }
   }
@@ -227,8 +227,9 @@ inline Scale ScaleBetween(float low, float high, const Activations& q, int row) 
   low = low < 0.0f ? low : 0.0f;
   high = high > 0.0f ? high : 0.0f;
   float scale = (high - low) / static_cast<float>(kActivationMax);
-  // A row of zeros, and one so small that its inverse would overflow, is stored as zeros.
-  bool flat = !(scale > 1e-30f);
+  // A row of zeros, and one so small that its inverse would overflow, is stored as zeros; so is one
+  // with values that are no numbers, or so large that their distance is none.
+  bool flat = !(scale > 1e-30f && scale < 3.4e38f);
   float inverse = flat ? 0.0f : 1.0f / scale;
   float zero = flat ? 0.0f : __builtin_rintf(-low * inverse);
   q.scales[row] = flat ? 0.0f : scale;

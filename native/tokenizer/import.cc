@@ -88,7 +88,7 @@ Status Expect(const Fields& fields, const char* name, const std::string& expecte
   std::string actual = Field(fields, name);
   if (actual == expected) return Status::Ok();
   return Unsupported(std::string("expected ") + name + " \"" + expected + "\" but got \"" +
-                     actual.substr(0, 40) + "\"");
+                     Shown(actual) + "\"");
 }
 
 Status Importer::ParseNormalizer(JsonReader* reader) {
@@ -110,7 +110,7 @@ Status Importer::ParseNormalizer(JsonReader* reader) {
   }
   if (reader->failed()) return Damaged(reader->error());
   if (type != "Sequence" || steps.size() != 4) {
-    return Unsupported("expected a Sequence of 4 normalizers but got " + type + " of " +
+    return Unsupported("expected a Sequence of 4 normalizers but got " + Shown(type) + " of " +
                        std::to_string(steps.size()));
   }
   const char* types[] = {"Precompiled", "Lowercase", "Replace", "Strip"};
@@ -155,8 +155,7 @@ Status Importer::ParsePostProcessor(JsonReader* reader) {
             if (name == "id") {
               reader->ReadString(&value);
               if (inner != "SpecialToken" && value != "A") {
-                return Unsupported("expected the template's text to be A but got " +
-                                   value.substr(0, 40));
+                return Unsupported("expected the template's text to be A but got " + Shown(value));
               }
               single.push_back(inner == "SpecialToken" ? value : "$");
             } else {
@@ -188,7 +187,7 @@ Status Importer::ParsePostProcessor(JsonReader* reader) {
   if (type != "TemplateProcessing" || single.size() != 3 || single[0] == "$" || single[1] != "$" ||
       single[2] == "$") {
     return Unsupported("expected TemplateProcessing of a token, the text and a token but got " +
-                       type);
+                       Shown(type));
   }
   bos_piece_ = single[0];
   eos_piece_ = single[2];
@@ -229,7 +228,7 @@ Status Importer::ParseModel(JsonReader* reader) {
     }
   }
   if (reader->failed()) return Damaged(reader->error());
-  if (type != "Unigram") return Unsupported("expected model type Unigram but got " + type);
+  if (type != "Unigram") return Unsupported("expected model type Unigram but got " + Shown(type));
   if (byte_fallback) return Unsupported("expected byte_fallback false but got true");
   size_t count = scores_.size();
   if (count == 0 || count > 4'000'000) return Unsupported("expected 1 to 4,000,000 pieces");
@@ -261,7 +260,7 @@ Status Importer::ParseModel(JsonReader* reader) {
     return Unsupported("expected the template's tokens among the pieces");
   for (const auto& [piece, id] : special_ids_) {
     if ((piece == bos_piece_ && id != ids_.bos) || (piece == eos_piece_ && id != ids_.eos)) {
-      return Unsupported("expected the template's id of " + piece + " to be its piece's");
+      return Unsupported("expected the template's id of " + Shown(piece) + " to be its piece's");
     }
   }
   std::sort(sorted.begin(), sorted.end(), [](const SortKey& a, const SortKey& b) {
@@ -286,29 +285,28 @@ Status Importer::Parse(std::string_view json) {
     reader.EnterObject();
     while (reader.NextKey(&key)) {
       Status status;
-      if ((key == "model" && model) || (key == "normalizer" && normalizer) ||
-          (key == "pre_tokenizer" && pre_tokenizer) ||
-          (key == "post_processor" && post_processor)) {
-        return Unsupported("expected one " + key + " but got two");
-      }
-      if (key == "model" && model_pass) {
-        status = ParseModel(&reader);
-        model = true;
-      } else if (key == "normalizer" && !model_pass) {
-        status = ParseNormalizer(&reader);
-        normalizer = true;
-      } else if (key == "pre_tokenizer" && !model_pass) {
-        status = ParsePreTokenizer(&reader);
-        pre_tokenizer = true;
-      } else if (key == "post_processor" && !model_pass) {
-        status = ParsePostProcessor(&reader);
-        post_processor = true;
-      } else if (key == "added_tokens" && !model_pass) {
+      bool* met = key == "model"            ? &model
+                  : key == "normalizer"     ? &normalizer
+                  : key == "pre_tokenizer"  ? &pre_tokenizer
+                  : key == "post_processor" ? &post_processor
+                                            : nullptr;
+      if (met != nullptr && *met) return Unsupported("expected one " + key + " but got two");
+      if (met != nullptr) *met = true;
+      // The second pass alone reads to the end, so what must not be there is looked for in both.
+      if (key == "added_tokens") {
         if (reader.EnterArray() && reader.NextElement()) {
           return Unsupported("expected no added_tokens but got some");
         }
-      } else if ((key == "truncation" || key == "padding") && !model_pass) {
+      } else if (key == "truncation" || key == "padding") {
         if (!reader.ReadNull()) return Unsupported("expected " + key + " null");
+      } else if (key == "model" && model_pass) {
+        status = ParseModel(&reader);
+      } else if (key == "normalizer" && !model_pass) {
+        status = ParseNormalizer(&reader);
+      } else if (key == "pre_tokenizer" && !model_pass) {
+        status = ParsePreTokenizer(&reader);
+      } else if (key == "post_processor" && !model_pass) {
+        status = ParsePostProcessor(&reader);
       } else {
         reader.Skip();
       }

@@ -1,7 +1,11 @@
 // The int8 encoder against the fp32 reference, alone and in batches, and what
 // becomes of damaged files.
+#include <fcntl.h>
+
 #include <cmath>
+#include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "check.h"
@@ -35,11 +39,6 @@ std::vector<std::vector<int32_t>> RandomWindows(size_t count, uint32_t tokens_ma
       id = static_cast<int32_t>(random() % static_cast<unsigned>(vocabulary));
   }
   return windows;
-}
-
-StatusCode LoadCode(const std::string& folder) {
-  std::unique_ptr<Encoder> encoder;
-  return Encoder::Load(folder, "", &encoder).code;
 }
 
 double Probability(double logit) { return 1 / (1 + std::exp(-logit)); }
@@ -190,42 +189,134 @@ TEST(packing_gives_the_same_bytes_and_certified_sums) {
   CHECK(checked > 1000);
 }
 
-TEST(a_changed_byte_in_every_section_is_found) {
+// What loading says of `folder`, empty where it loads.
+std::string LoadMessage(const std::string& folder) {
+  std::unique_ptr<Encoder> encoder;
+  Status status = Encoder::Load(folder, "", &encoder);
+  CHECK(status.ok() || status.code == StatusCode::kModelDamaged);
+  return status.message;
+}
+
+// Changes one byte of model.int8 in place, checks that loading refuses it and says `part`, and
+// changes it back.
+void CheckFound(const std::string& folder, size_t at, int bit, const std::string& part) {
+  std::string path = folder + "/model.int8";
+  int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  char byte;
+  CHECK(pread(file, &byte, 1, static_cast<off_t>(at)) == 1);
+  char flipped = static_cast<char>(byte ^ 1 << bit);
+  CHECK(pwrite(file, &flipped, 1, static_cast<off_t>(at)) == 1);
+  std::string message = LoadMessage(folder);
+  if (message.empty() || message.find(part) == std::string::npos) {
+    Fail(__FILE__, __LINE__,
+         "byte " + std::to_string(at) + ": expected '" + part + "' in '" + message + "'");
+  }
+  CHECK(pwrite(file, &byte, 1, static_cast<off_t>(at)) == 1);
+  close(file);
+}
+
+struct PackedPart {
+  std::string name;  // as messages have it
+  size_t begin, end;
+};
+
+// All parts of a packed file in order, each with what fills it up; they leave no byte out.
+std::vector<PackedPart> PartsOf(const std::string& folder) {
+  Config config;
+  CHECK(ReadConfig(ReadAll(folder + "/config.json"), &config).ok());
+  std::vector<SectionPlan> plan = Layout(config);
+  std::string file = ReadAll(folder + "/model.int8");
+  std::vector<PackedSection> table(plan.size());
+  std::memcpy(table.data(), file.data() + sizeof(PackedHeader),
+              plan.size() * sizeof(PackedSection));
+  std::vector<PackedPart> parts = {{"model.int8", 0, table[0].offset}};
+  for (size_t i = 0; i < plan.size(); ++i) {
+    size_t end = i + 1 < plan.size() ? table[i + 1].offset : file.size();
+    CHECK(end >= table[i].offset + table[i].bytes);
+    parts.push_back({"the checksum of section '" + plan[i].name + "'", table[i].offset, end});
+  }
+  return parts;
+}
+
+TEST(a_flipped_bit_anywhere_in_the_packed_file_is_found_and_named) {
   std::string folder = NewFolder();
   WriteSmallModel(folder);
   CHECK(PackModel(folder).ok());
-  CHECK(LoadCode(folder) == StatusCode::kOk);
-  std::string good = ReadAll(folder + "/model.int8");
+  CHECK_EQ(LoadMessage(folder), "");
+  std::mt19937 random(11);
+  for (const PackedPart& part : PartsOf(folder)) {
+    // Every byte of the head; of each section the first, the last and some between.
+    size_t size = part.end - part.begin;
+    size_t count = part.begin == 0 ? size : std::min<size_t>(size, 6);
+    for (size_t i = 0; i < count; ++i) {
+      size_t at = count == size ? i : i == 0 ? 0 : i == 1 ? size - 1 : random() % size;
+      CheckFound(folder, part.begin + at, static_cast<int>(random() % 8), part.name);
+    }
+  }
+  CheckFound(folder, 0, 0, "magic");
+  CheckFound(folder, offsetof(PackedHeader, version), 1, "version");
+  CheckFound(folder, offsetof(PackedHeader, sources), 5, "the head's checksum");
+  CheckFound(folder, offsetof(PackedHeader, head_checksum), 5, "the head's checksum");
+  CHECK_EQ(LoadMessage(folder), "");
+  WriteAll(folder + "/config.json", kSmallConfig + " ");
+  CHECK(LoadMessage(folder).find("config.json") != std::string::npos);
+}
+
+TEST(a_packed_file_of_another_length_is_found) {
+  std::string folder = NewFolder();
+  WriteSmallModel(folder, 1, {1, 64, 4, 2, {}});
+  CHECK(PackModel(folder).ok());
+  std::string path = folder + "/model.int8", good = ReadAll(path);
+  std::vector<PackedPart> parts = PartsOf(folder);
+  std::set<size_t> lengths;
+  for (size_t length = 0; length < parts[0].end + 64; ++length) lengths.insert(length);
+  std::mt19937 random(13);
+  for (const PackedPart& part : parts) {
+    for (size_t length : {part.begin, part.begin + 1, part.end - 1,
+                          part.begin + random() % (part.end - part.begin)})
+      lengths.insert(length);
+  }
+  // Cut from the longest down, so that the file is written once.
+  for (auto length = lengths.rbegin(); length != lengths.rend(); ++length) {
+    CHECK(truncate(path.c_str(), static_cast<off_t>(*length)) == 0);
+    if (LoadMessage(folder).empty())
+      Fail(__FILE__, __LINE__, "length " + std::to_string(*length) + " loads");
+  }
+  WriteAll(path, good + std::string(1, '\0'));
+  CHECK(!LoadMessage(folder).empty());
+  WriteAll(path, good);
+  CHECK_EQ(LoadMessage(folder), "");
+}
+
+// A packed file as the import step writes it, but for one float.
+TEST(packed_floats_that_are_not_finite_are_refused) {
+  std::string folder = NewFolder();
+  WriteSmallModel(folder);
+  CHECK(PackModel(folder).ok());
   Config config;
   CHECK(ReadConfig(kSmallConfig, &config).ok());
-  const auto* table = reinterpret_cast<const PackedSection*>(good.data() + sizeof(PackedHeader));
-  std::mt19937 random(11);
-  auto flipped = [&](size_t at) {
-    std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] ^ 1 << random() % 8);
-    WriteAll(folder + "/model.int8", bad);
-    return LoadCode(folder);
+  std::vector<SectionPlan> plan = Layout(config);
+  PackedFile file;
+  CHECK(file.Open(folder, kPackedModel, plan).ok());
+  std::vector<std::string> good;
+  for (size_t i = 0; i < plan.size(); ++i) good.emplace_back(file.section(i));
+  auto ends_with = [](const std::string& name, const std::string& end) {
+    return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
   };
-  size_t sections = Layout(config).size();
-  for (size_t s = 0; s < sections; ++s) {
-    CHECK(flipped(table[s].offset + random() % table[s].bytes) == StatusCode::kModelDamaged);
+  for (size_t i = 0; i < plan.size(); ++i) {
+    // Integers, whatever their bytes.
+    bool integers = plan[i].name == "word" || ends_with(plan[i].name, " weights") ||
+                    ends_with(plan[i].name, " sums");
+    if (integers) continue;
+    for (float value : {__builtin_inff(), -__builtin_inff(), __builtin_nanf("")}) {
+      std::vector<std::string> bad = good;
+      std::memcpy(&bad[i][bad[i].size() - sizeof(value)], &value, sizeof(value));
+      CHECK(WritePackedFile(folder, kPackedModel, {file.source(0), file.source(1)}, bad).ok());
+      CHECK(LoadMessage(folder).find("finite") != std::string::npos);
+    }
   }
-  // The head whole, and what fills up the last section.
-  for (size_t at = 0; at < table[0].offset; ++at) {
-    if (flipped(at) != StatusCode::kModelDamaged)
-      Fail(__FILE__, __LINE__, "byte " + std::to_string(at));
-  }
-  CHECK(flipped(good.size() - 1) == StatusCode::kModelDamaged);
-  for (size_t size :
-       {size_t{1}, size_t{20}, sizeof(PackedHeader) + 10, good.size() / 2, good.size() - 1}) {
-    WriteAll(folder + "/model.int8", good.substr(0, size));
-    CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
-  }
-  WriteAll(folder + "/model.int8", good + std::string(64, '\0'));
-  CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
-  WriteAll(folder + "/model.int8", good);
-  WriteAll(folder + "/config.json", std::string(kSmallConfig) + " ");
-  CHECK(LoadCode(folder) == StatusCode::kModelDamaged);
+  CHECK(WritePackedFile(folder, kPackedModel, {file.source(0), file.source(1)}, good).ok());
+  CHECK_EQ(LoadMessage(folder), "");
 }
 
 TEST(missing_files_and_kernels_are_named) {
@@ -261,6 +352,12 @@ TEST(hostile_safetensors_are_refused) {
   CHECK(packs(replaced("\"F32\"", "\"F31\"")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[50,64]", "[64,50]")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[50,64]", "[5e9,6]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("[50,64]", "[50,.5]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("[50,64]", "[5e1,6]")) == StatusCode::kModelUnsupported);
+  CHECK(packs(replaced("[50,64]", "[0.5,6]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("[0,12800]", "[0.5,100]")) == StatusCode::kModelDamaged);
+  CHECK(packs(replaced("\"exit_2.inner.weight\"", "\"exit_1.inner.weight\"")) ==
+        StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[12800,0]")) == StatusCode::kModelDamaged);
   CHECK(packs(replaced("[0,12800]", "[0,12796]")) == StatusCode::kModelUnsupported);
   CHECK(packs(replaced("[0,12800]", "[-8,1280]")) == StatusCode::kModelDamaged);
@@ -279,6 +376,32 @@ TEST(hostile_safetensors_are_refused) {
   }
 }
 
+// A model whose tensors all repeat two values: what becomes of it when it is packed and loaded.
+Status PackedFrom(float first, float second) {
+  const SmallShape shape = {1, 64, 4, 2, {}};
+  std::string folder = NewFolder(), data;
+  std::vector<SmallTensor> tensors = SmallTensors(shape);
+  for (const SmallTensor& tensor : tensors) {
+    for (size_t i = 0; i < tensor.count; ++i)
+      data.append(reinterpret_cast<const char*>(i % 2 == 0 ? &first : &second), 4);
+  }
+  WriteAll(folder + "/config.json", SmallConfig(shape));
+  WriteAll(folder + "/model.safetensors", TensorFile(SmallHeader(tensors, "F32", 4), data));
+  Status status = PackModel(folder);
+  if (status.ok()) CHECK_EQ(LoadMessage(folder), "");
+  std::filesystem::remove_all(folder);
+  return status;
+}
+
+TEST(weights_of_any_size_are_packed_or_refused) {
+  CHECK(PackedFrom(0, 0).ok());
+  // Subnormal: the scale that fits is the next float, not a thousandth more.
+  for (float ulps = 1; ulps < 300; ulps += 3) CHECK(PackedFrom(ulps * 1.4e-45f, 1.1e-43f).ok());
+  CHECK(PackedFrom(1e38f, -1e38f).ok());
+  // Two neighbours' sum is infinite, and so would be their scale.
+  CHECK(PackedFrom(3e38f, 3e38f).code == StatusCode::kModelUnsupported);
+}
+
 TEST(configurations_that_cannot_run_are_refused) {
   auto code = [](const std::string& from, const std::string& to) {
     std::string json = kSmallConfig;
@@ -293,6 +416,7 @@ TEST(configurations_that_cannot_run_are_refused) {
   CHECK(code(":64,", ":-64,") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[2,1]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[3]") == StatusCode::kModelUnsupported);
+  CHECK(code("[1,2]", "[1.5,2]") == StatusCode::kModelUnsupported);
   CHECK(code("[1,2]", "[1,2") == StatusCode::kModelDamaged);
   for (const char* size : {"0", "32", "96", "128", "1e99"}) {  // 128 is more than hidden_size
     CHECK(code("\"exit_width\":64", "\"exit_width\":" + std::string(size)) ==
@@ -300,8 +424,18 @@ TEST(configurations_that_cannot_run_are_refused) {
   }
   CHECK(code("\"exit_inner\":64", "\"exit_inner\":576") == StatusCode::kModelUnsupported);
   CHECK(code(",\"exit_width\":64", "") == StatusCode::kModelUnsupported);
+  CHECK(code("1e-12", "1e-300") == StatusCode::kModelUnsupported);
   CHECK(code("1e-12", "0") == StatusCode::kModelUnsupported);
   CHECK(code(":64,", ":\"64\",") == StatusCode::kModelDamaged);
+}
+
+TEST(messages_show_little_of_what_a_file_says) {
+  std::string json = kSmallConfig;
+  json.replace(json.find("bert"), 4, "a\\n" + std::string(1000, 'b'));
+  Config config;
+  CHECK_EQ(ReadConfig(json, &config).message,
+           "config.json: expected model_type bert but got a?" + std::string(38, 'b') + "...");
+  CHECK_EQ(Shown("\xC3\xA9\x7F ~"), "??? ~");
 }
 
 // The real model, where it is there: PyTorch's fp32 run of the stored weights.
@@ -385,6 +519,28 @@ TEST(the_shipped_model_agrees_with_pytorch) {
         name.c_str(), far, windows.size(), largest);
     CHECK(far * 10 <= windows.size());
   }
+}
+
+TEST(a_flipped_bit_in_the_shipped_model_s_packed_file_is_found_and_named) {
+  std::string shipped = std::string(SOURCE_DIR) + "/models/ghostai-small", folder = NewFolder();
+  std::error_code error;
+  for (const char* name : {"/config.json", "/model.int8"})
+    std::filesystem::copy_file(shipped + name, folder + name, error);
+  if (error) {
+    std::printf("skipped: there is no packed model in %s\n", shipped.c_str());
+  } else {
+    std::vector<PackedPart> parts = PartsOf(folder);
+    std::mt19937 random(14);
+    for (size_t i = 0; i < 24; ++i) {
+      // The header, the table, the largest section and the last one among them.
+      const PackedPart& part = parts[i < 3    ? i
+                                     : i == 3 ? parts.size() - 1
+                                              : random() % parts.size()];
+      CheckFound(folder, part.begin + random() % (part.end - part.begin),
+                 static_cast<int>(random() % 8), part.name);
+    }
+  }
+  std::filesystem::remove_all(folder);
 }
 
 CHECK_MAIN()

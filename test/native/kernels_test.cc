@@ -146,6 +146,24 @@ TEST(quantised_rows_equal_scalar) {
   }
 }
 
+TEST(a_row_without_a_range_is_flat) {
+  constexpr float kInfinity = __builtin_inff(), kLargest = 3.4e38f;
+  for (auto [low, high] : {std::pair{-1.0f, kInfinity},
+                           {-kInfinity, 1.0f},
+                           {-kInfinity, kInfinity},
+                           {-kLargest, kLargest},
+                           {0.0f, __builtin_nanf("")}}) {
+    for (const std::string& name : AvailableKernels()) {
+      std::vector<float> x(64, low);
+      for (size_t i = 1; i < x.size(); i += 2) x[i] = high;
+      OwnedActivations q(1, 64);
+      FindKernels(name.c_str())->quantise(x.data(), 64, q.view, 0);
+      CHECK(q.view.scales[0] == 0.0f && q.view.zeros[0] == 0);
+      for (size_t i = 0; i < x.size(); ++i) CHECK_EQ(int{q.view.values[i]}, 0);
+    }
+  }
+}
+
 TEST(quantising_keeps_to_half_a_step_and_zero_is_exact) {
   std::mt19937 random(4);
   std::vector<float> x = RandomFloats(384, 2.0f, &random);

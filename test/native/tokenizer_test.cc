@@ -190,6 +190,15 @@ TEST(other_tokenizers_are_refused_by_name) {
           StatusCode::kModelUnsupported, "<s>");
 }
 
+TEST(the_order_of_a_file_s_members_hides_nothing) {
+  std::string whole = Json(kVocab);
+  whole.pop_back();
+  Refused(whole + R"(,"added_tokens":[{}]})", StatusCode::kModelUnsupported, "added_tokens");
+  Refused(whole + R"(,"truncation":{}})", StatusCode::kModelUnsupported, "truncation");
+  Refused(whole + R"(,"padding":{}})", StatusCode::kModelUnsupported, "padding");
+  Refused(whole + R"(,"normalizer":null})", StatusCode::kModelUnsupported, "two");
+}
+
 TEST(damaged_files_are_refused) {
   Refused("", StatusCode::kModelDamaged, "content");
   Refused(" ", StatusCode::kModelDamaged, "object");
