@@ -2,7 +2,7 @@
  * The client that applications import as `ghostai/client`: asks the daemon for verdicts, and says what
  * to do where none comes. Depends on nothing; over TCP it needs fetch alone.
  */
-import type { Origin, Verdict } from "../types.ts";
+import type { Explanation, Origin, Verdict } from "../types.ts";
 import { ask, type Question } from "./ask.ts";
 import { ClientError } from "./error.ts";
 import {
@@ -43,6 +43,8 @@ export type ClientOptions = CommonOptions &
 export interface ScanOptions {
   /** Who wrote the text; `user` by default. Of messages each role says it. */
   readonly origin?: Origin;
+  /** Whether to say which part of a text made the model's score; takes about a dozen times as long. */
+  readonly explain?: boolean;
   /** 1-256 characters that come back as the verdict's id and stand in the log. */
   readonly id?: string;
   /** Once aborted, the call rejects with its reason. */
@@ -58,6 +60,8 @@ export interface RedactOptions {
 
 /** The daemon's verdict. */
 export interface Scanned extends Verdict {
+  /** With `explain`, where the model found something and there was time to say where. */
+  readonly explanation?: Explanation;
   readonly failedOpen?: undefined;
   readonly failedClosed?: undefined;
 }
@@ -244,11 +248,11 @@ export class GhostClient {
 
   async #scan<T>(
     what: object,
-    { origin, id, signal }: ScanOptions,
+    { origin, explain, id, signal }: ScanOptions,
     read: (answer: unknown) => T,
     standIn: (failed: FailedOpen | FailedClosed) => T,
   ): Promise<T> {
-    const body = { ...what, origin, id };
+    const body = { ...what, origin, explain, id };
     try {
       return read(await this.#askTwice({ method: "POST", path: "/v1/scan", body }, signal));
     } catch (error) {

@@ -1,5 +1,5 @@
 /** What `ghostai/client` exports. */
-export type { Action, LocatedFinding, Origin, ScannerName } from "../types.ts";
+export type { Action, Explanation, LocatedFinding, Origin, ScannerName } from "../types.ts";
 export {
   type ClientOptions,
   type FailedClosed,

@@ -1,5 +1,11 @@
 /** What is sent and answered, in types; and the way from an answer to a verdict. */
-import { type Action, actions, type LocatedFinding, type Verdict } from "../types.ts";
+import {
+  type Action,
+  actions,
+  type Explanation,
+  type LocatedFinding,
+  type Verdict,
+} from "../types.ts";
 import { ClientError } from "./error.ts";
 
 /** Parts without text are let through unread. */
@@ -42,12 +48,20 @@ interface WireFinding extends Omit<LocatedFinding, "messageIndex" | "partIndex">
   readonly part_index?: number;
 }
 
+interface WireExplanation
+  extends Pick<Explanation, "start" | "end" | "window" | "score" | "passes"> {
+  readonly score_without: number;
+  readonly message_index?: number;
+  readonly part_index?: number;
+}
+
 interface WireVerdict extends Pick<Verdict, "id" | "cache" | "model"> {
   readonly verdict: Action;
   readonly threat_score: number;
   readonly scanner_type: Verdict["scannerType"];
   readonly findings: readonly WireFinding[];
   readonly latency_ms: Verdict["latency"];
+  readonly explanation?: WireExplanation;
 }
 
 /** What an application decides by is looked at; the rest is taken as it comes. */
@@ -70,6 +84,16 @@ function findingOf({ message_index, part_index, ...finding }: WireFinding): Loca
   };
 }
 
+function explanationOf(explanation: WireExplanation): Explanation {
+  const { score_without, message_index, part_index, ...rest } = explanation;
+  return {
+    ...rest,
+    scoreWithout: score_without,
+    ...(message_index === undefined ? {} : { messageIndex: message_index }),
+    ...(part_index === undefined ? {} : { partIndex: part_index }),
+  };
+}
+
 function unintelligible(): ClientError {
   return new ClientError(
     "unintelligible",
@@ -81,9 +105,19 @@ function unintelligible(): ClientError {
 }
 
 /** @throws ClientError `unintelligible` */
-export function verdictOf(value: unknown): Verdict {
+export function verdictOf(value: unknown): Verdict & { explanation?: Explanation } {
   if (!isVerdict(value)) throw unintelligible();
-  const { id, verdict, threat_score, scanner_type, findings, cache, model, latency_ms } = value;
+  const {
+    id,
+    verdict,
+    threat_score,
+    scanner_type,
+    findings,
+    cache,
+    model,
+    latency_ms,
+    explanation,
+  } = value;
   return {
     id,
     action: verdict,
@@ -93,6 +127,7 @@ export function verdictOf(value: unknown): Verdict {
     cache,
     model,
     latency: latency_ms,
+    ...(explanation === undefined ? {} : { explanation: explanationOf(explanation) }),
   };
 }
 
