@@ -70,12 +70,45 @@ void RoundRow(const float* row, int inputs, float scale, int8_t* out) {
 constexpr int kSummed = kSumGroup / 2;
 inline int SummedInput(int group, int half, int i) { return group + i / 2 * 4 + half + i % 2; }
 
+// Takes off at once what single steps would take in any case, for rows of which most is too much.
+// A weight's steps cost more one after the other, each by the same, and start at most `spread`
+// apart. So of n weights each loses t steps before any loses t + spread, and n * (t + spread) is
+// enough to say that all t are among the `excess` cheapest. Returns how many steps were taken.
+int TakeOffAtOnce(const float* row, float scale, int group, int half, int sign, int excess,
+                  int8_t* out) {
+  float least = HUGE_VALF, most = -HUGE_VALF;
+  int count = 0;
+  for (int i = 0; i < kSummed; ++i) {
+    int k = SummedInput(group, half, i);
+    int value = sign * out[k];
+    if (value <= 0) continue;
+    float below = static_cast<float>(sign) * row[k] / scale - static_cast<float>(value);
+    least = std::min(least, below);
+    most = std::max(most, below);
+    ++count;
+  }
+  // A step less, for what is rounded in the differences.
+  float steps = static_cast<float>(excess) / static_cast<float>(count) - (most - least) - 1.0f;
+  if (!(steps >= 1.0f)) return 0;
+  int taken = 0;
+  for (int i = 0; i < kSummed; ++i) {
+    int k = SummedInput(group, half, i);
+    int value = sign * out[k];
+    if (value <= 0) continue;
+    int step = std::min(value, static_cast<int>(steps));
+    out[k] = static_cast<int8_t>(out[k] - sign * step);
+    taken += step;
+  }
+  return taken;
+}
+
 // Takes single steps off the weights of one sign, always where that costs the least, until their
 // sum is at most kSumMax in magnitude. Returns whether there was anything to take.
 bool TakeOff(const float* row, float scale, int group, int half, int sign, int8_t* out) {
   int sum = 0;
   for (int i = 0; i < kSummed; ++i) sum += std::max(sign * out[SummedInput(group, half, i)], 0);
   if (sum <= kSumMax) return false;
+  sum -= TakeOffAtOnce(row, scale, group, half, sign, sum - kSumMax, out);
   for (; sum > kSumMax; --sum) {
     int best = -1;
     float least = 0;
