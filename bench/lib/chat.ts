@@ -59,17 +59,46 @@ export function chatTexts(
   };
 }
 
+/** @returns tokens of a prompt of chat traffic */
+function chatLength(random: () => number): number {
+  let left = random() * chatLengths.reduce((sum, { share }) => sum + share, 0);
+  for (const { from, to, share } of chatLengths) {
+    if (left < share) return from + Math.floor(random() * (to - from + 1));
+    left -= share;
+  }
+  return chatLengths[0].from;
+}
+
 /** An endless supply of prompts with the lengths of chat traffic. */
 export function chatPrompts(modelFolder: string, seed: number): () => string {
-  const total = chatLengths.reduce((sum, { share }) => sum + share, 0);
-  return chatTexts(modelFolder, seed, (random) => {
-    let left = random() * total;
-    for (const { from, to, share } of chatLengths) {
-      if (left < share) return from + Math.floor(random() * (to - from + 1));
-      left -= share;
+  return chatTexts(modelFolder, seed, chatLength);
+}
+
+/** Code units a token of English prose. */
+const unitsPerToken = 4;
+
+/**
+ * Request bodies of texts that mean something, one in a hundred an attack, each cut
+ * after a word to a length of chat traffic. A text may come twice, cut elsewhere.
+ */
+export function trafficBodies(
+  honest: readonly string[],
+  attacks: readonly string[],
+  seed: number,
+): () => string {
+  const random = randomFrom(seed);
+  return () => {
+    const texts = random() < 0.01 ? attacks : honest;
+    const units = chatLength(random) * unitsPerToken;
+    let text = "";
+    // Most are long enough; of those that are not the last one drawn is taken whole.
+    for (let drawn = 0; drawn < 20 && text.length < units; drawn++) {
+      text = texts[Math.floor(random() * texts.length)] as string;
     }
-    return chatLengths[0].from;
-  });
+    const cut = text.slice(0, units);
+    const end = text.length > units ? cut.lastIndexOf(" ") : -1;
+    return JSON.stringify({ text: (end > 0 ? cut.slice(0, end) : cut).toWellFormed() });
+  };
 }
 
 /**
